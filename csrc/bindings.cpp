@@ -1,0 +1,240 @@
+// The Python module: the only file that knows pybind11. Arrays are read through the fields of PyArrayObject, because
+// run() is called once per operation and a py::array_t argument costs more than a small kernel.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <limits>
+#include <new>
+
+#include "check.h"
+#include "core.h"
+#include "kernels.h"
+#include "pool.h"
+#include "table.h"
+
+namespace py = pybind11;
+using namespace graphnet;
+
+namespace {
+
+constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
+
+std::string text(PyObject* object) {
+  const py::object str = py::reinterpret_steal<py::object>(PyObject_Str(object));
+  if (!str) {
+    PyErr_Clear();
+    return "?";
+  }
+  return str.cast<std::string>();
+}
+
+std::string argument(const char* kernel, const char* kind, Py_ssize_t index) {
+  return std::string(kernel) + ": " + kind + " " + std::to_string(index);
+}
+
+bool dtype_of(const py::detail::PyArrayDescr_Proxy* descr, DType* dtype) {
+  if (descr->byteorder == '>') return false;
+  switch (descr->kind) {
+    case 'f':
+      if (descr->type_num == py::detail::npy_api::NPY_FLOAT_) return *dtype = DType::f32, true;
+      if (descr->type_num == py::detail::npy_api::NPY_DOUBLE_) return *dtype = DType::f64, true;
+      return false;
+    case 'i':
+      if (descr->type_num == py::detail::npy_api::NPY_INT_) return *dtype = DType::i32, true;
+      if (descr->type_num == py::detail::npy_api::NPY_LONG_)
+        return *dtype = sizeof(long) == 8 ? DType::i64 : DType::i32, true;
+      if (descr->type_num == py::detail::npy_api::NPY_LONGLONG_) return *dtype = DType::i64, true;
+      return false;
+    case 'b': return *dtype = DType::b8, true;
+    default: return false;
+  }
+}
+
+void parse_array(View& view, PyObject* object, bool output, const char* kernel, Py_ssize_t index, PyTypeObject* array) {
+  const char* kind = output ? "output" : "input";
+  if (Py_TYPE(object) != array && !PyType_IsSubtype(Py_TYPE(object), array))
+    throw TypeError(argument(kernel, kind, index) + ": expected a numpy.ndarray, got " + Py_TYPE(object)->tp_name);
+  const auto* proxy = py::detail::array_proxy(object);
+  const auto* descr = py::detail::array_descriptor_proxy(proxy->descr);
+  if (!dtype_of(descr, &view.dtype))
+    throw TypeError(argument(kernel, kind, index) +
+                    ": expected dtype float32, float64, int32, int64 or bool in native byte order, got " +
+                    text(proxy->descr));
+  if (proxy->nd > kMaxRank)
+    throw ValueError(argument(kernel, kind, index) + ": expected rank 16 or less, got " + std::to_string(proxy->nd));
+  if (output && !(proxy->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_))
+    throw ValueError(argument(kernel, kind, index) + ": expected a writeable array, got a read-only one");
+  const int64_t size = kItemSize[static_cast<int>(view.dtype)];
+  view.data = proxy->data;
+  view.rank = proxy->nd;
+  bool empty = false;
+  for (int d = 0; d < view.rank; ++d) {
+    view.shape[d] = proxy->dimensions[d];
+    empty = empty || view.shape[d] == 0;
+  }
+  uint64_t misaligned = empty ? 0 : reinterpret_cast<uintptr_t>(proxy->data) & static_cast<uint64_t>(size - 1);
+  for (int d = 0; d < view.rank; ++d) {
+    if (view.shape[d] <= 1 || empty) {
+      view.stride[d] = 0;
+      continue;
+    }
+    const int64_t bytes = proxy->strides[d];
+    misaligned |= static_cast<uint64_t>(bytes) & static_cast<uint64_t>(size - 1);
+    view.stride[d] = bytes / size;
+  }
+  if (misaligned != 0)
+    throw ValueError(argument(kernel, kind, index) + ": expected data and strides aligned to " + std::to_string(size) +
+                     " bytes, got an unaligned array");
+}
+
+class ReleaseGil {
+ public:
+  ReleaseGil() : state_(PyEval_SaveThread()) {}
+  ~ReleaseGil() { PyEval_RestoreThread(state_); }
+  ReleaseGil(const ReleaseGil&) = delete;
+  ReleaseGil& operator=(const ReleaseGil&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
+void parse_tuple(View* views, PyObject* tuple, bool output, const char* kernel, PyTypeObject* array) {
+  const char* kind = output ? "outputs" : "inputs";
+  if (!PyTuple_Check(tuple))
+    throw TypeError(std::string(kernel) + ": " + kind + ": expected a tuple of arrays, got " + Py_TYPE(tuple)->tp_name);
+  const Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+  if (n > kMaxArgs)
+    throw ValueError(std::string(kernel) + ": " + kind + ": expected at most 64 arrays, got " + std::to_string(n));
+  for (Py_ssize_t i = 0; i < n; ++i) parse_array(views[i], PyTuple_GET_ITEM(tuple, i), output, kernel, i, array);
+}
+
+void run(PyObject* const* args, Py_ssize_t nargs) {
+  if (nargs != 4)
+    throw TypeError("run: expected (kernel, inputs, outputs, params), got " + std::to_string(nargs) + " arguments");
+  const long id = PyLong_AsLong(args[0]);
+  if (id == -1 && PyErr_Occurred()) {
+    PyErr_Clear();
+    throw TypeError(std::string("run: kernel: expected an id from kernel_ids(), got ") + Py_TYPE(args[0])->tp_name);
+  }
+  if (id < 0 || id >= kNumKernels)
+    throw ValueError("run: kernel: expected an id from 0 to " + std::to_string(kNumKernels - 1) + ", got " +
+                     std::to_string(id));
+  const KernelInfo& info = kernel_info(static_cast<int>(id));
+  PyTypeObject* array = py::detail::npy_api::get().PyArray_Type_;
+
+  View in[kMaxArgs], out[4];
+  double params[kMaxParams];
+  parse_tuple(in, args[1], false, info.name, array);
+  if (PyTuple_Check(args[2]) && PyTuple_GET_SIZE(args[2]) > 4)
+    throw ValueError(std::string(info.name) + ": outputs: expected at most 4, got " +
+                     std::to_string(PyTuple_GET_SIZE(args[2])));
+  parse_tuple(out, args[2], true, info.name, array);
+  if (!PyTuple_Check(args[3]))
+    throw TypeError(std::string(info.name) + ": params: expected a tuple of numbers, got " + Py_TYPE(args[3])->tp_name);
+  const Py_ssize_t nparams = PyTuple_GET_SIZE(args[3]);
+  if (nparams > kMaxParams)
+    throw ValueError(std::string(info.name) + ": params: expected at most 32, got " + std::to_string(nparams));
+  for (Py_ssize_t i = 0; i < nparams; ++i) {
+    params[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(args[3], i));
+    if (params[i] == -1.0 && PyErr_Occurred()) {
+      PyErr_Clear();
+      throw TypeError(argument(info.name, "parameter", i) + ": expected a number, got " +
+                      Py_TYPE(PyTuple_GET_ITEM(args[3], i))->tp_name);
+    }
+  }
+  const Call call{in,     static_cast<int>(PyTuple_GET_SIZE(args[1])), out,      static_cast<int>(PyTuple_GET_SIZE(args[2])),
+                  params, static_cast<int>(nparams),                   info.name};
+  check_call(call, info);
+  const Kernel kernel_function = kernel(static_cast<int>(id));
+  const ReleaseGil released;
+  kernel_function(call);
+}
+
+PyObject* run_boundary(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  try {
+    run(args, nargs);
+    Py_RETURN_NONE;
+  } catch (const TypeError& e) {
+    PyErr_SetString(PyExc_TypeError, e.what());
+  } catch (const ValueError& e) {
+    PyErr_SetString(PyExc_ValueError, e.what());
+  } catch (const IndexError& e) {
+    PyErr_SetString(PyExc_IndexError, e.what());
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& e) {
+    PyErr_SetString(PyExc_RuntimeError, e.what());
+  }
+  return nullptr;
+}
+
+// PyMethodDef stores every calling convention as one function pointer type.
+PyMethodDef kRun[] = {
+    {"run", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(run_boundary)), METH_FASTCALL,
+     "run(kernel, inputs, outputs, params)\n--\n\nRun a kernel by id. Arrays are checked; the GIL is released once."},
+    {nullptr, nullptr, 0, nullptr}};
+
+const char* compiler() {
+#if defined(__clang__)
+  return "clang " __clang_version__;
+#elif defined(__GNUC__)
+  return "gcc " __VERSION__;
+#else
+  return "unknown";
+#endif
+}
+
+void set_precision(const std::string& name) {
+  const char* const names[] = {"highest", "high", "medium"};
+  for (int i = 0; i < 3; ++i)
+    if (name == names[i]) return set_matmul_precision(i);
+  throw ValueError("matmul precision: expected highest, high or medium, got '" + name + "'");
+}
+
+std::string get_precision() {
+  const char* const names[] = {"highest", "high", "medium"};
+  return names[matmul_precision()];
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "graphnet's kernels";
+  try {
+    choose_target();
+  } catch (const ValueError& e) {
+    throw py::import_error(e.what());
+  }
+  py::detail::npy_api::get();  // imports NumPy now, so that run() needs no look-up
+  if (PyModule_AddFunctions(m.ptr(), kRun) != 0) throw py::error_already_set();
+
+  m.def("kernel_ids", [] {
+    py::dict ids;
+    for (int i = 0; i < kNumKernels; ++i) ids[kernel_info(i).name] = i;
+    return ids;
+  });
+  m.def("targets", &targets);
+  m.def("target", &target);
+  m.def("set_target", &set_target, py::arg("name"));
+  m.def("get_num_threads", &num_threads);
+  m.def(
+      "set_num_threads",
+      [](int n) {
+        if (n < 1) throw ValueError("set_num_threads: expected 1 or more, got " + std::to_string(n));
+        set_num_threads(n);
+      },
+      py::arg("n"));
+  m.def("set_matmul_precision", &set_precision, py::arg("precision"));
+  m.def("get_matmul_precision", &get_precision);
+  m.def("config", [] {
+    py::dict d;
+    d["target"] = target();
+    d["targets"] = targets();
+    d["threads"] = num_threads();
+    d["compiler"] = compiler();
+    d["version"] = GRAPHNET_VERSION;
+    d["build_type"] = GRAPHNET_BUILD_TYPE;
+    return d;
+  });
+}

@@ -1,0 +1,27 @@
+// What a kernel may assume is checked here, before the GIL is released and in one place for all targets.
+#pragma once
+
+#include "core.h"
+#include "kernels.h"
+
+namespace graphnet {
+
+struct KernelInfo {
+  const char* name;
+  int min_in, max_in, min_out, max_out, min_params, max_params;
+  void (*check)(const Call&, const KernelInfo&);
+  unsigned dtypes;  // bit per DType
+};
+
+const KernelInfo& kernel_info(int id);
+
+// Throws TypeError, ValueError or IndexError naming kernel, argument, expected and got.
+void check_call(const Call& call, const KernelInfo& info);
+
+const char* dtype_name(DType dtype);
+std::string shape_text(const View& view);
+
+// params[index], or `fallback` when the call has fewer.
+double param(const Call& call, int index, double fallback);
+
+}  // namespace graphnet

@@ -1,0 +1,104 @@
+// Every kernel, one row each: X(name, inputs min, max, outputs min, max, params min, max, check, dtypes)
+//
+// Unless a row's note says otherwise, all arrays of a call have one dtype out of `dtypes`
+// (F float32 float64, I int32 int64, B bool). Shapes below name dimensions; [...] is any number of them.
+//
+// elementwise   inputs broadcast (NumPy's rules) to the output's shape; any strides; the output may be exactly an
+//               input's memory. `compare` and `predicate` rows write bool. `where`'s first input is bool. `copy`
+//               converts between any two dtypes (float to int truncates; out of range or NaN gives the lowest int).
+//               maximum, minimum and relu propagate NaN; integers wrap; integer division by zero and negative
+//               integer exponents are ValueErrors. relu_backward(g, y) = y <= 0 ? 0 : g.
+// reduce        output has the input's rank; reduced axes have size 1. sum: params (scale = 1,) multiplies a float
+//               result. max/min propagate NaN and reject an empty reduced axis. argmax/argmin: params (axis,), int64
+//               output, first of equals, NaN wins.
+// matmul        a[..., m, k], b[..., k, n], optional bias[n] -> c[..., m, n]; batch dimensions broadcast.
+//               params (beta = 0, relu = 0): beta 0 never reads c, 1 accumulates; ReLU comes last.
+// linear        x[..., k], w[n, k], optional bias[n] -> y[..., n]; params (relu = 0,).
+// matmul_relu_backward   a, b, y[m, n] -> c = y <= 0 ? 0 : a.b, optional second output sums[n] = column sums of c.
+// matmul_sgd    a[m, k], b[k, n], outputs (param[m, n], [buffer[m, n]]): sgd of param with gradient a.b.
+// matmul_adam   a[m, k], b[k, n], outputs (param, m, v, [vmax]): adam of param with gradient a.b.
+// softmax       over the last axis, stable.
+// cross_entropy logits[N, C], target int64[N] or probabilities[N, C], optional weight[C] -> [N] for reduction 0,
+//               else 0-d; params (reduction = 1: 0 none 1 mean 2 sum, ignore_index = -100, label_smoothing = 0).
+// cross_entropy_backward  logits, target, g (0-d or [N]), optional weight -> dlogits[N, C]; same params.
+// sgd           grad, outputs (param, [momentum buffer]); params (lr, momentum, dampening, weight_decay, nesterov,
+//               maximize, first): first = 1 sets buffer := grad.
+// adam          grad, outputs (param, m, v, [vmax]); params (lr, beta1, beta2, eps, weight_decay, decoupled, step,
+//               maximize).
+// take          x[R, ...], idx int64[...] -> out[idx..., x's other dimensions]; negative indices count from the end.
+// index_add     g[idx..., ...], idx int64[...], out[R, ...] += g at the rows.
+// concat        n inputs, params (axis,); any dtype.
+//
+// Outputs of all but the elementwise kernels and the optimizers must not overlap inputs.
+#pragma once
+
+#define GRAPHNET_KERNELS(X)                                       \
+  X(add, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)                \
+  X(sub, 2, 2, 1, 1, 0, 0, elementwise, F | I)                    \
+  X(mul, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)                \
+  X(div, 2, 2, 1, 1, 0, 0, elementwise, F)                        \
+  X(maximum, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)            \
+  X(minimum, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)            \
+  X(pow, 2, 2, 1, 1, 0, 0, elementwise, F | I)                    \
+  X(floor_div, 2, 2, 1, 1, 0, 0, elementwise, F | I)              \
+  X(remainder, 2, 2, 1, 1, 0, 0, elementwise, F | I)              \
+  X(eq, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
+  X(ne, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
+  X(lt, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
+  X(le, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
+  X(gt, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
+  X(ge, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
+  X(neg, 1, 1, 1, 1, 0, 0, elementwise, F | I)                    \
+  X(abs, 1, 1, 1, 1, 0, 0, elementwise, F | I)                    \
+  X(sign, 1, 1, 1, 1, 0, 0, elementwise, F | I)                   \
+  X(exp, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
+  X(log, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
+  X(sqrt, 1, 1, 1, 1, 0, 0, elementwise, F)                       \
+  X(sin, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
+  X(cos, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
+  X(tanh, 1, 1, 1, 1, 0, 0, elementwise, F)                       \
+  X(sigmoid, 1, 1, 1, 1, 0, 0, elementwise, F)                    \
+  X(erf, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
+  X(floor, 1, 1, 1, 1, 0, 0, elementwise, F)                      \
+  X(ceil, 1, 1, 1, 1, 0, 0, elementwise, F)                       \
+  X(relu, 1, 1, 1, 1, 0, 0, elementwise, F | I)                   \
+  X(relu_backward, 2, 2, 1, 1, 0, 0, elementwise, F | I)          \
+  X(logical_not, 1, 1, 1, 1, 0, 0, elementwise, B)                \
+  X(isnan, 1, 1, 1, 1, 0, 0, predicate, F)                        \
+  X(isfinite, 1, 1, 1, 1, 0, 0, predicate, F)                     \
+  X(where, 3, 3, 1, 1, 0, 0, where, F | I | B)                    \
+  X(copy, 1, 1, 1, 1, 0, 0, copy, F | I | B)                      \
+  X(sum, 1, 1, 1, 1, 0, 1, reduce, F | I)                         \
+  X(prod, 1, 1, 1, 1, 0, 0, reduce, F | I)                        \
+  X(max, 1, 1, 1, 1, 0, 0, reduce_nonempty, F | I | B)            \
+  X(min, 1, 1, 1, 1, 0, 0, reduce_nonempty, F | I | B)            \
+  X(any, 1, 1, 1, 1, 0, 0, reduce, B)                             \
+  X(all, 1, 1, 1, 1, 0, 0, reduce, B)                             \
+  X(argmax, 1, 1, 1, 1, 1, 1, arg_reduce, F | I | B)              \
+  X(argmin, 1, 1, 1, 1, 1, 1, arg_reduce, F | I | B)              \
+  X(matmul, 2, 3, 1, 1, 0, 2, matmul, F)                          \
+  X(linear, 2, 3, 1, 1, 0, 1, linear, F)                          \
+  X(matmul_relu_backward, 3, 3, 1, 2, 0, 0, matmul_relu_backward, F) \
+  X(matmul_sgd, 2, 2, 1, 2, 7, 7, matmul_sgd, F)                  \
+  X(matmul_adam, 2, 2, 3, 4, 8, 8, matmul_adam, F)                \
+  X(softmax, 1, 1, 1, 1, 0, 0, softmax, F)                        \
+  X(log_softmax, 1, 1, 1, 1, 0, 0, softmax, F)                    \
+  X(cross_entropy, 2, 3, 1, 1, 0, 3, cross_entropy, F)            \
+  X(cross_entropy_backward, 3, 4, 1, 1, 0, 3, cross_entropy_backward, F) \
+  X(sgd, 1, 1, 1, 2, 7, 7, sgd, F)                                \
+  X(adam, 1, 1, 3, 4, 8, 8, adam, F)                              \
+  X(take, 2, 2, 1, 1, 0, 0, take, F | I | B)                      \
+  X(index_add, 2, 2, 1, 1, 0, 0, index_add, F | I)                \
+  X(concat, 1, 64, 1, 1, 1, 1, concat, F | I | B)
+
+namespace graphnet {
+
+enum class Id : int {
+#define GRAPHNET_ID(name, ...) name##_,
+  GRAPHNET_KERNELS(GRAPHNET_ID)
+#undef GRAPHNET_ID
+      count
+};
+constexpr int kNumKernels = static_cast<int>(Id::count);
+
+}  // namespace graphnet

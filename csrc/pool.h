@@ -1,0 +1,22 @@
+// The library's own threads: one small pool, spinning briefly between regions and then parked.
+#pragma once
+
+#include <cstdint>
+
+namespace graphnet {
+
+// How many threads a region may use, counting the caller: at most min(affinity, cgroup quota, OMP_NUM_THREADS).
+int num_threads();
+void set_num_threads(int n);
+
+// Runs body(context, part, parts) for part 0..parts-1, the caller taking part 0. `parts` is at most `wanted` and
+// num_threads(); it is 1 while another thread has the pool or inside a region. Bodies must not throw.
+void parallel(int wanted, void (*body)(void* context, int part, int parts), void* context);
+
+template <class F>
+void parallel(int wanted, F&& f) {
+  parallel(
+      wanted, [](void* context, int part, int parts) { (*static_cast<F*>(context))(part, parts); }, &f);
+}
+
+}  // namespace graphnet

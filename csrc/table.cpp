@@ -1,0 +1,84 @@
+#include "table.h"
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+
+#include "reference/reference.h"
+#include "target.h"
+
+namespace graphnet {
+namespace {
+
+struct Target {
+  const char* name;
+  std::array<Kernel, kNumKernels> kernels;
+};
+
+std::vector<Target> make_targets() {
+  std::vector<Target> list;
+  list.push_back({"scalar", {}});
+#define GRAPHNET_FILL(name, ...) list.back().kernels[static_cast<int>(Id::name##_)] = reference::name##_;
+  GRAPHNET_KERNELS(GRAPHNET_FILL)
+#undef GRAPHNET_FILL
+#if defined(GRAPHNET_X86)
+  if (cpu_has_avx2()) {
+    list.push_back({"avx2", list.front().kernels});
+    avx2::fill(list.back().kernels.data());
+  }
+  if (cpu_has_avx512()) {
+    list.push_back({"avx512", list.front().kernels});
+    avx512::fill(list.back().kernels.data());
+  }
+#elif defined(GRAPHNET_ARM64)
+  list.push_back({"neon", list.front().kernels});
+  neon::fill(list.back().kernels.data());
+#endif
+  return list;
+}
+
+const std::vector<Target>& all() {
+  static const std::vector<Target> list = make_targets();
+  return list;
+}
+
+std::atomic<const Target*> current{nullptr};
+
+}  // namespace
+
+std::vector<std::string> targets() {
+  std::vector<std::string> names;
+  for (const Target& t : all()) names.emplace_back(t.name);
+  return names;
+}
+
+std::string target() { return current.load()->name; }
+
+void set_target(const std::string& name) {
+  std::string choices;
+  for (const Target& t : all()) {
+    if (name == t.name) {
+      current.store(&t);
+      return;
+    }
+    choices += (choices.empty() ? "" : ", ") + std::string(t.name);
+  }
+  throw ValueError("target '" + name + "' is unknown or not supported by this CPU; choose from: " + choices);
+}
+
+void choose_target() {
+  const char* wanted = std::getenv("GRAPHNET_TARGET");
+  if (wanted == nullptr || *wanted == '\0') {
+    current.store(&all().back());
+    return;
+  }
+  try {
+    set_target(wanted);
+  } catch (const ValueError& error) {
+    throw ValueError(std::string("GRAPHNET_TARGET: ") + error.what());
+  }
+}
+
+Kernel kernel(int id) { return current.load(std::memory_order_relaxed)->kernels[static_cast<size_t>(id)]; }
+
+}  // namespace graphnet

@@ -1,0 +1,23 @@
+// The kernel table: for each target (instruction set) one complete list of kernels, filled with the plain-loop
+// reference first and overwritten by what the target has its own code for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core.h"
+#include "kernels.h"
+
+namespace graphnet {
+
+// Supported on this CPU, best last; "scalar" is always first.
+std::vector<std::string> targets();
+std::string target();
+// Throws ValueError naming the choices.
+void set_target(const std::string& name);
+// Picks GRAPHNET_TARGET, or the best target. Called once at load.
+void choose_target();
+
+Kernel kernel(int id);
+
+}  // namespace graphnet

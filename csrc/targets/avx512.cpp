@@ -1,0 +1,5 @@
+#include "../target.h"
+
+namespace graphnet::avx512 {
+void fill(Kernel*) {}
+}  // namespace graphnet::avx512

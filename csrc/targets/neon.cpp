@@ -1,0 +1,5 @@
+#include "../target.h"
+
+namespace graphnet::neon {
+void fill(Kernel*) {}
+}  // namespace graphnet::neon
