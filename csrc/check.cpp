@@ -388,7 +388,7 @@ void check_call(const Call& call, const KernelInfo& info) {
   info.check(call, info);
   for (int i = 0; i < call.nout; ++i)
     for (int d = 0; d < call.out[i].rank; ++d)
-      if (call.out[i].stride[d] == 0 && call.out[i].shape[d] > 1)
+      if (call.out[i].stride[d] == 0 && call.out[i].shape[d] > 1 && count(call.out[i]) != 0)
         throw ValueError(std::string(call.kernel) + ": output " + std::to_string(i) +
                          ": expected distinct elements, got a broadcast array (stride 0) of shape " +
                          shape_text(call.out[i]));

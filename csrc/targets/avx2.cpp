@@ -1,5 +1,21 @@
-#include "../target.h"
+#include "common.h"
+
+#if defined(GRAPHNET_X86)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
 
 namespace graphnet::avx2 {
-void fill(Kernel*) {}
+#define GN_VECTOR_BYTES 32
+#include "../kernels-inl.h"
 }  // namespace graphnet::avx2
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif

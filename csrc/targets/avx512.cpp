@@ -1,5 +1,21 @@
-#include "../target.h"
+#include "common.h"
+
+#if defined(GRAPHNET_X86)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+#endif
 
 namespace graphnet::avx512 {
-void fill(Kernel*) {}
+#define GN_VECTOR_BYTES 64
+#include "../kernels-inl.h"
 }  // namespace graphnet::avx512
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif

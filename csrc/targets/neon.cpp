@@ -1,5 +1,9 @@
-#include "../target.h"
+// NEON is aarch64's baseline: no pragma is needed.
+#include "common.h"
 
+#if defined(GRAPHNET_ARM64)
 namespace graphnet::neon {
-void fill(Kernel*) {}
+#define GN_VECTOR_BYTES 16
+#include "../kernels-inl.h"
 }  // namespace graphnet::neon
+#endif

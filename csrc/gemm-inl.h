@@ -1,0 +1,239 @@
+// The product's micro-kernel and blocking. Contract: as product.h says; any strides of a and b.
+//
+// Vectors run along n; elements of a are broadcast. A tile is R rows by C vectors of accumulators. Each block of k has
+// b read in place (its columns contiguous, few rows of a to share the cost of packing) or packed into panels one tile
+// wide; a is read in place along its rows or its columns, and packed otherwise. m and n are split evenly, because a
+// thin tail tile runs at half speed or less.
+//
+// Dead ends: `#pragma GCC unroll` leaves accumulators on the stack (63 instead of 108 GFLOP/s), hence each<N>.
+
+template <int N>
+struct Int {
+  static constexpr int value = N;
+};
+
+template <int I, int N, class F>
+GN_INLINE void each_from(F&& f) {
+  if constexpr (I < N) {
+    f(Int<I>{});
+    each_from<I + 1, N>(f);
+  }
+}
+template <int N, class F>
+GN_INLINE void each(F&& f) {
+  each_from<0, N>(f);
+}
+#define GN_EACH(i, n) each<n>([&](auto i) __attribute__((always_inline)) {
+#define GN_END \
+  })
+
+#if GN_VECTOR_BYTES == 64
+constexpr int kRows = 8, kCols = 3;
+#elif GN_VECTOR_BYTES == 32
+constexpr int kRows = 6, kCols = 2;
+#else
+constexpr int kRows = 8, kCols = 2;
+#endif
+constexpr int64_t kDepth = 512;       // k per block: a panel of b (512 x 48 floats, 96 KB) stays in L2
+constexpr int64_t kWidth = 1024;      // n per block
+constexpr int64_t kPackRows = 32;     // from how many rows of a packing b pays
+constexpr int64_t kPackBytes = 128 << 10;  // and from what size of b
+
+// One tile: c[R, C vectors] (+)= a[R, k] . b[k, C vectors].
+template <class T>
+struct Tile {
+  int64_t k;
+  const T* a;
+  int64_t ra, ca;
+  const T* b;
+  int64_t rb;
+  T* c;
+  int64_t rc;
+  int64_t n;  // columns: the last vector may be partial
+  bool accumulate;
+  const T* bias;
+  bool relu;
+};
+
+// kAcross: a's rows are adjacent (ra = 1), as in a packed a or a transposed one; otherwise its columns are (ca = 1).
+template <class T, int R, int C, bool kAcross>
+void tile(const Tile<T>& t) {
+  using V = typename Vec<T>::V;
+  constexpr int W = Vec<T>::W;
+  const int64_t tail = t.n - (C - 1) * W;
+  V acc[R][C];
+  GN_EACH(r, R) GN_EACH(c, C) acc[r.value][c.value] = V{}; GN_END; GN_END;
+  const T* a = t.a;
+  const T* b = t.b;
+  const int64_t ra = t.ra, rb = t.rb, k = t.k;
+  GN_EACH(r, R) __builtin_prefetch(t.c + r.value * t.rc, 1); __builtin_prefetch(t.c + r.value * t.rc + t.n - 1, 1); GN_END;
+  const auto step = [&](int64_t p, auto masked) __attribute__((always_inline)) {
+    constexpr bool kMasked = decltype(masked)::value != 0;
+    V vb[C];
+    GN_EACH(c, C)
+      if constexpr (kMasked && decltype(c)::value == C - 1)
+        vb[c.value] = load_n(b + c.value * W, tail);
+      else
+        vb[c.value] = load(b + c.value * W);
+    GN_END;
+    GN_EACH(r, R)
+      const V va = broadcast<T>(kAcross ? a[r.value] : a[r.value * ra + p]);
+      GN_EACH(c, C) acc[r.value][c.value] += va * vb[c.value]; GN_END;
+    GN_END;
+    if constexpr (kAcross) a += t.ca;
+    b += rb;
+  };
+  if (tail == W || rb == C * W)  // packed panels are padded
+    for (int64_t p = 0; p < k; ++p) step(p, Int<0>{});
+  else
+    for (int64_t p = 0; p < k; ++p) step(p, Int<1>{});
+
+  GN_EACH(c, C)
+    const bool part = c.value == C - 1 && tail != W;
+    V bias{};
+    if (t.bias != nullptr) bias = part ? load_n(t.bias + c.value * W, tail) : load(t.bias + c.value * W);
+    GN_EACH(r, R)
+      V v = acc[r.value][c.value];
+      T* to = t.c + r.value * t.rc + c.value * W;
+      if (t.bias != nullptr) v += bias;
+      if (t.accumulate) v += part ? load_n(to, tail) : load(to);
+      if (t.relu) v = v <= T(0) ? V{} : v;
+      if (part)
+        store_n(to, v, tail);
+      else
+        store(to, v);
+    GN_END;
+  GN_END;
+}
+
+template <class T>
+using TileFunction = void (*)(const Tile<T>&);
+
+template <class T, bool kAcross>
+struct Tiles {
+  static const TileFunction<T> table[kRows][kCols];
+};
+
+#define GN_TILE_ROW(R, X) {tile<T, R, 1, X>, tile<T, R, 2, X>
+#if GN_VECTOR_BYTES == 64
+#define GN_TILE_ROW_END(R, X) , tile<T, R, 3, X>}
+#else
+#define GN_TILE_ROW_END(R, X) }
+#endif
+#define GN_TILE(R) GN_TILE_ROW(R, kAcross) GN_TILE_ROW_END(R, kAcross)
+template <class T, bool kAcross>
+const TileFunction<T> Tiles<T, kAcross>::table[kRows][kCols] = {GN_TILE(1), GN_TILE(2), GN_TILE(3), GN_TILE(4),
+                                                                GN_TILE(5), GN_TILE(6)
+#if GN_VECTOR_BYTES != 32
+                                                                , GN_TILE(7), GN_TILE(8)
+#endif
+};
+
+// Copies k rows of n columns of b into a panel of `width` columns, zero beyond n.
+template <class T>
+void pack_b(T* to, int64_t width, const T* b, int64_t rb, int64_t cb, int64_t k, int64_t n) {
+  if (cb == 1) {
+    constexpr int W = Vec<T>::W;
+    for (int64_t p = 0; p < k; ++p, to += width, b += rb) {
+      int64_t j = 0;
+      for (; j + W <= n; j += W) store(to + j, load(b + j));
+      if (j < n) store(to + j, load_n(b + j, n - j));
+    }
+    return;
+  }
+  for (int64_t p = 0; p < k; ++p)
+    for (int64_t j = n; j < width; ++j) to[p * width + j] = T(0);
+  // Four columns at a time: each is read along k.
+  int64_t j = 0;
+  for (; j + 4 <= n; j += 4) {
+    const T *b0 = b + j * cb, *b1 = b0 + cb, *b2 = b1 + cb, *b3 = b2 + cb;
+    T* out = to + j;
+    for (int64_t p = 0; p < k; ++p, out += width) {
+      out[0] = b0[p * rb];
+      out[1] = b1[p * rb];
+      out[2] = b2[p * rb];
+      out[3] = b3[p * rb];
+    }
+  }
+  for (; j < n; ++j)
+    for (int64_t p = 0; p < k; ++p) to[p * width + j] = b[p * rb + j * cb];
+}
+
+// Copies `rows` rows of a so that the rows of one k are adjacent.
+template <class T>
+void pack_a(T* to, const T* a, int64_t ra, int64_t ca, int64_t rows, int64_t k) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t p = 0; p < k; ++p) to[p * rows + i] = a[i * ra + p * ca];
+}
+
+template <class T>
+void gemm(const Product& p) {
+  constexpr int W = Vec<T>::W;
+  const T* const a = static_cast<const T*>(p.a);
+  const T* const b = static_cast<const T*>(p.b);
+  T* const c = static_cast<T*>(p.c);
+  const bool a_rows = p.ca == 1, a_across = !a_rows && p.ra == 1;
+  const bool pack_a_always = !a_rows && !a_across;
+  const bool in_place = p.cb == 1 && (p.m <= kPackRows || p.n * p.k * static_cast<int64_t>(sizeof(T)) <= kPackBytes) &&
+                        (GN_VECTOR_BYTES == 64 || p.n % W == 0);
+
+  const int64_t row_tiles = (p.m + kRows - 1) / kRows;
+  T* const packed_b =
+      in_place ? nullptr
+               : static_cast<T*>(scratch(0, sizeof(T) * static_cast<size_t>(min64(p.k, kDepth) * (min64(p.n, kWidth) + (kCols + 1) * W))));
+  T* const packed_a =
+      pack_a_always ? static_cast<T*>(scratch(1, sizeof(T) * static_cast<size_t>(min64(p.k, kDepth) * p.m))) : nullptr;
+
+  const int64_t k_blocks = max64(1, (p.k + kDepth - 1) / kDepth);
+  for (int64_t j0 = 0; j0 < p.n; j0 += kWidth) {
+    const int64_t nb = min64(kWidth, p.n - j0);
+    const int64_t vectors = (nb + W - 1) / W;
+    const int64_t panels = (vectors + kCols - 1) / kCols;
+    for (int64_t kb = 0; kb < k_blocks; ++kb) {
+      const int64_t k0 = p.k * kb / k_blocks, k1 = p.k * (kb + 1) / k_blocks, kn = k1 - k0;
+      const bool first = kb == 0, last = kb + 1 == k_blocks;
+      if (pack_a_always)
+        for (int64_t i = 0; i < row_tiles; ++i) {
+          const int64_t begin = p.m * i / row_tiles, end = p.m * (i + 1) / row_tiles;
+          pack_a(packed_a + begin * kn, a + begin * p.ra + k0 * p.ca, p.ra, p.ca, end - begin, kn);
+        }
+      for (int64_t panel = 0; panel < panels; ++panel) {
+        const int64_t v0 = vectors * panel / panels, v1 = vectors * (panel + 1) / panels;
+        const int64_t j = j0 + v0 * W, width = (v1 - v0) * W, n = min64(width, p.n - j);
+        Tile<T> t;
+        t.k = kn;
+        t.n = n;
+        if (in_place) {
+          t.b = b + k0 * p.rb + j;
+          t.rb = p.rb;
+        } else {
+          pack_b(packed_b, width, b + k0 * p.rb + j * p.cb, p.rb, p.cb, kn, n);
+          t.b = packed_b;
+          t.rb = width;
+        }
+        t.accumulate = p.accumulate || !first;
+        t.bias = last && p.bias != nullptr ? static_cast<const T*>(p.bias) + j : nullptr;
+        t.relu = last && p.relu;
+        t.rc = p.rc;
+        for (int64_t i = 0; i < row_tiles; ++i) {
+          const int64_t begin = p.m * i / row_tiles, rows = p.m * (i + 1) / row_tiles - begin;
+          t.c = c + begin * p.rc + j;
+          if (pack_a_always) {
+            t.a = packed_a + begin * kn;
+            t.ra = 1;
+            t.ca = rows;
+          } else {
+            t.a = a + begin * p.ra + k0 * p.ca;
+            t.ra = p.ra;
+            t.ca = p.ca;
+          }
+          const auto& table = a_rows ? Tiles<T, false>::table : Tiles<T, true>::table;
+          table[rows - 1][v1 - v0 - 1](t);
+        }
+      }
+    }
+  }
+}
+
+void matmul_(const Call& call) { run_matmul(call, gemm<float>, gemm<double>); }
+void linear_(const Call& call) { run_linear(call, gemm<float>, gemm<double>); }

@@ -1,0 +1,8 @@
+// All that a target file compiles, in order. No include guards: each target file reads these once, in its namespace.
+namespace {
+#include "simd-inl.h"
+#include "math-inl.h"
+#include "elementwise-inl.h"
+#include "gemm-inl.h"
+}  // namespace
+#include "fill-inl.h"

@@ -1,0 +1,131 @@
+// exp, log, tanh, sigmoid and erf on whole vectors, branch-free, correct for subnormals, infinities and NaN.
+// Errors against the exact value, measured over a dense sweep by tests/kernels: see there; the contract is 2 ulp.
+// Coefficients: Cephes (S. Moshier) for exp, log, tanh; N. Juffa's for erf.
+
+template <class To, class From>
+GN_INLINE To bit_as(From x) {
+  static_assert(sizeof(To) == sizeof(From), "same size");
+  To to;
+  __builtin_memcpy(&to, &x, sizeof to);
+  return to;
+}
+
+using VI = Vec<float>::I;
+using VL = Vec<double>::I;
+
+// p * 2^n for |n| up to twice the exponent range, in two steps so that subnormal results round once.
+GN_INLINE VF scale2(VF p, VI n) {
+  const VI half = n >> 1;
+  return p * bit_as<VF>((half + 127) << 23) * bit_as<VF>((n - half + 127) << 23);
+}
+GN_INLINE VD scale2(VD p, VL n) {
+  const VL half = n >> 1;
+  return p * bit_as<VD>((half + 1023) << 52) * bit_as<VD>((n - half + 1023) << 52);
+}
+
+GN_INLINE VF vexp(VF x) {
+  // Beyond these, exp is 0 or inf in float32 whatever x; selects keep NaN.
+  x = x < -104.0f ? broadcast<float>(-104.0f) : x;
+  x = x > 89.0f ? broadcast<float>(89.0f) : x;
+  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
+  const VF shifted = x * 1.44269504088896341f + magic;
+  const VF n = shifted - magic;
+  VF r = x - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
+  VF p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  return scale2(p, bit_as<VI>(shifted) - 0x4B400000);
+}
+
+GN_INLINE VD vexp(VD x) {
+  x = x < -746.0 ? broadcast<double>(-746.0) : x;
+  x = x > 710.0 ? broadcast<double>(710.0) : x;
+  const double magic = 6755399441055744.0;  // 1.5 * 2^52
+  const VD shifted = x * 1.4426950408889634074 + magic;
+  const VD n = shifted - magic;
+  VD r = x - n * 6.93145751953125e-1;
+  r = r - n * 1.42860682030941723212e-6;
+  // exp(r) = 1 + 2r P(r^2) / (Q(r^2) - r P(r^2))
+  const VD z = r * r;
+  VD p = z * 1.26177193074810590878e-4 + 3.02994407707441961300e-2;
+  p = (p * z + 9.99999999999999999910e-1) * r;
+  VD q = z * 3.00198505138664455042e-6 + 2.52448340349684104192e-3;
+  q = q * z + 2.27265548208155028766e-1;
+  q = q * z + 2.00000000000000000009e0;
+  const VD e = p / (q - p) * 2.0 + 1.0;
+  return scale2(e, bit_as<VL>(shifted) - 0x4338000000000000);
+}
+
+GN_INLINE VF vlog(VF x) {
+  const VI tiny = x < 1.17549435e-38f;
+  const VF scaled = tiny ? x * 8388608.0f : x;
+  const VI bits = bit_as<VI>(scaled);
+  // Mantissa into [sqrt(1/2), sqrt(2)).
+  const VI shifted = bits - 0x3F3504F3;
+  VF e = __builtin_convertvector(shifted >> 23, VF);
+  e = tiny ? e - 23.0f : e;
+  const VF f = bit_as<VF>((shifted & 0x007FFFFF) + 0x3F3504F3) - 1.0f;
+  const VF z = f * f;
+  VF p = f * 7.0376836292e-2f + -1.1514610310e-1f;
+  p = p * f + 1.1676998740e-1f;
+  p = p * f + -1.2420140846e-1f;
+  p = p * f + 1.4249322787e-1f;
+  p = p * f + -1.6668057665e-1f;
+  p = p * f + 2.0000714765e-1f;
+  p = p * f + -2.4999993993e-1f;
+  p = p * f + 3.3333331174e-1f;
+  VF y = p * f * z;
+  y = e * -2.12194440e-4f + y;
+  y = z * -0.5f + y;
+  VF r = f + y;
+  r = e * 0.693359375f + r;
+  r = x == 0.0f ? broadcast<float>(-__builtin_inff()) : r;
+  r = x < 0.0f ? broadcast<float>(__builtin_nanf("")) : r;
+  return ((x == __builtin_inff()) | (x != x)) ? x : r;
+}
+
+GN_INLINE VF vtanh(VF x) {
+  const VF a = x < 0.0f ? -x : x;
+  const VF z = x * x;
+  VF p = z * -5.70498872745e-3f + 2.06390887954e-2f;
+  p = p * z + -5.37397155531e-2f;
+  p = p * z + 1.33314422036e-1f;
+  p = p * z + -3.33332819422e-1f;
+  const VF small = p * z * x + x;
+  const VF t = 1.0f - 2.0f / (vexp(a + a) + 1.0f);
+  const VF big = x < 0.0f ? -t : t;
+  return a < 0.625f ? small : big;
+}
+
+GN_INLINE VF vsigmoid(VF x) {
+  const VF e = vexp(x < 0.0f ? x : -x);
+  const VF d = 1.0f / (1.0f + e);
+  return x < 0.0f ? e * d : d;
+}
+
+GN_INLINE VF verf(VF x) {
+  const VF t = x < 0.0f ? -x : x;
+  const VF s = x * x;
+  VF r = t * -1.72853470e-5f + 3.83197126e-4f;
+  const VF u = t * -3.88396438e-3f + 2.42546219e-2f;
+  r = r * s + u;
+  r = r * t + -1.06777877e-1f;
+  r = r * t + -6.34846687e-1f;
+  r = r * t + -1.28717512e-1f;
+  r = r * t - t;
+  // From 4 on erf is 1 in float32; the polynomial is only meant for |x| below that.
+  r = t > 4.0f ? broadcast<float>(-100.0f) : r;
+  VF big = 1.0f - vexp(r);
+  big = x < 0.0f ? -big : big;
+  VF p = s * -5.96761703e-4f + 4.99119423e-3f;
+  p = p * s + -2.67681349e-2f;
+  p = p * s + 1.12819925e-1f;
+  p = p * s + -3.76125336e-1f;
+  p = p * s + 1.28379166e-1f;
+  const VF small = p * x + x;
+  return x != x ? x : (t > 0.927734375f ? big : small);
+}
