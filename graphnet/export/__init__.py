@@ -1,0 +1,1 @@
+"""Graphs for other eyes and tools: DOT, networkx, tables, pictures."""

@@ -1,0 +1,450 @@
+"""The graph as users hold it: built by hand or traced, run, trained, drawn and traced into."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphnet import ir
+from graphnet.dtypes import as_dtype, float32
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
+from graphnet.export import dot, nx, render
+from graphnet.ir import Literal, Node, Scope, Symbol, SymbolicDim, TensorType, Unifier, Value
+from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
+from graphnet.nn.module import unregistered
+from graphnet.ops import TABLE
+from graphnet.passes import bind, differentiate, resolve, verify_types
+from graphnet.passes.sizes import bound_attrs
+from graphnet.places import user_site
+from graphnet.tensor import SymbolicTensor, Tracer, apply, check_tensor, functions, state
+from graphnet.tensor.axes import sizes_of
+
+__all__ = ["Graph", "Parameters", "dims_of"]
+
+# What a graph under construction can add besides layers: g.tanh(x), g.cat([a, b]), g.softmax(x, dim=1), ...
+FUNCTIONS = {name: getattr(home, name) for home in (functions, functional) for name in home.__all__}
+
+
+class Parameters(tuple[Parameter, ...]):
+    """A graph's parameters, each once. Calling it gives an iterator, as `Module.parameters()` does."""
+
+    __slots__ = ()
+
+    def __call__(self) -> Iterator[Parameter]:
+        return iter(self)
+
+
+class Graph(ir.Graph):
+    """A network as a graph of layer and operation nodes.
+
+    It comes from `graphnet.trace`, or is built in a with block, whose end checks it. Calling it on tensors or
+    arrays runs it, with gradients; calling it on traced tensors puts its nodes into their graph.
+
+    Example:
+        >>> import graphnet as gn
+        >>> with gn.Graph("mlp") as g:
+        ...     x = g.input("x", ("N", 8))
+        ...     h = g.relu(g.linear(x, 4, name="hidden"))
+        ...     h = g.relu(g.linear(h, 4, name="again"))
+        ...     h = g.relu(g.linear(h, 4, name="tied", share="again"))
+        ...     g.output(g.linear(h, 2, name="out"))
+        >>> sorted(g.shared)
+        ['again.bias', 'again.weight']
+        >>> g(gn.ones(3, 8)).shape
+        graphnet.Size([3, 2])
+    """
+
+    def __init__(self, name: str = "graph") -> None:
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"Graph: a name is a string, got {name!r}")
+        super().__init__(name)
+        self._tracer: Tracer | None = Tracer(self)
+        self._dims: dict[str, Symbol] = {}
+        self._layers = Module()  # the layers by name, which own the parameters
+        self._root: Any = self._layers
+        self._sizes: dict[Symbol, Any] = {}
+        self._structure: Any = None  # how the outputs are nested; numbers stand for them
+        self._outer: list[Any] = []
+
+    # -- building -----------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Graph:
+        self._open("the with block")
+        self._outer.append((state.tracer, state.module, state.scope))
+        state.tracer, state.module, state.scope = self._tracer, self._layers, None
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        state.tracer, state.module, state.scope = self._outer.pop()
+        if kind is None:
+            self._finish()
+        elif self._tracer is not None:
+            self._tracer.closed = True
+
+    def _open(self, what: str) -> Tracer:
+        if self._tracer is None or self._tracer.closed:
+            raise GraphError(f"{what}: the graph {self.name!r} is finished and cannot be changed; build another one")
+        return self._tracer
+
+    def _finish(self) -> None:
+        """Put in what was learnt, name the parameters, fill lazy ones, check the graph."""
+        tracer = self._open("finish")
+        tracer.closed = True
+        if not any(node.op != "input" for node in self.nodes):
+            raise GraphError(
+                f"{self.name} has no operations: an empty network computes nothing; add layers between input and output"
+            )
+        if not self.outputs:
+            raise GraphError(f"{self.name} has no output; name it with g.output(...)")
+        self._sizes = dict(tracer.emitter.sizes.values)
+        self._settle({})
+        names: dict[Any, str] = {}
+        for root in dict.fromkeys([self._root, *tracer.roots]):
+            for parameter, name in _parameter_names(root).items():
+                names.setdefault(parameter, name)
+        taken: set[str] = set()
+        for parameter in self.used_parameters():
+            name = names.get(parameter) or tracer.given_names.get(parameter, "parameter")
+            self.parameter_names[parameter] = name = _free(name, taken)
+            taken.add(name)
+        self._adopt(resolve(self, self._sizes))
+        self._tracer = None
+        self.verify()
+
+    def _adopt(self, graph: ir.Graph) -> None:
+        self.nodes, self.inputs, self.outputs = graph.nodes, graph.inputs, graph.outputs
+        self.types, self.parameter_names = graph.types, graph.parameter_names
+
+    def _settle(self, bound: Mapping[Symbol, Any]) -> None:
+        """Fill the lazy parameters whose sizes are known."""
+        known = {**self._sizes, **bound}
+        for parameter in self.used_parameters():
+            if isinstance(parameter, Parameter) and parameter._lazy is not None:
+                shape = tuple(ir.substitute(d, known) for d in parameter._lazy.shape)
+                if all(isinstance(d, int) for d in shape):
+                    parameter.settle_as(shape)
+
+    def dimension(self, name: str) -> Symbol:
+        """The symbol of that name in this graph."""
+        return self._dims.setdefault(name, Symbol(name))
+
+    def input(self, name: str, shape: Any, dtype: Any = float32) -> SymbolicTensor:
+        """Add an input and return the tensor that stands for it.
+
+        Args:
+            name: what pictures and errors call it.
+            shape: sizes: numbers, names of open sizes such as "N" (one name is one size), None for others.
+            dtype: its element type.
+        """
+        tracer = self._open("input")
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"input: a name is a string, got {name!r}")
+        dims = dims_of(self, name, shape)
+        return tracer.input(name, TensorType(dims, as_dtype(dtype)))
+
+    def output(self, *values: Any) -> None:
+        """Mark results, in order; a graph with several gives a tuple."""
+        tracer = self._open("output")
+        for value in values:
+            if not isinstance(value, (SymbolicTensor, Parameter)):
+                raise ArgumentTypeError(f"output: expects tensors of the graph, got a {type(value).__name__}")
+            if isinstance(value, SymbolicTensor) and value._tracer is not tracer:
+                raise GraphError("output: the tensor belongs to another graph")
+            self.outputs.append(value._operand())
+        count = len(self.outputs)
+        self._structure = 0 if count == 1 else tuple(range(count))
+
+    def call(self, layer: Any, *inputs: Any, name: str | None = None) -> Any:
+        """Apply a module as a layer of this graph, under a name."""
+        self._open("call")
+        if not isinstance(layer, Module):
+            raise ArgumentTypeError(f"call: expects a module, got a {type(layer).__name__}")
+        name = self._name(type(layer).__name__.lower() if name is None else name)
+        self._layers.add_module(name, layer)
+        state.hint = (layer, name)
+        outer = state.tracer, state.module, state.scope
+        state.tracer, state.module, state.scope = self._tracer, self._layers, None
+        try:
+            return layer(*inputs)
+        finally:
+            state.tracer, state.module, state.scope = outer
+
+    def _name(self, name: str) -> str:
+        if name not in self._layers._modules:
+            return name
+        number = 2
+        while f"{name}{number}" in self._layers._modules:
+            number += 1
+        return f"{name}{number}"
+
+    def linear(
+        self, input: Any, out_features: int, bias: bool = True, *, name: str | None = None, share: str | None = None
+    ) -> Any:
+        """Add a linear layer; `share` names an earlier one whose parameters it uses, rather than its own.
+
+        Raises:
+            GraphError: no such layer to share, a name that is taken, or another number of features.
+        """
+        self._open("linear")
+        if name is not None and name in self._layers._modules:
+            raise GraphError(f"linear: there is a layer {name!r} already; names are unique")
+        if share is None:
+            where = user_site()
+            layer: Any = LazyLinear(out_features, bias)
+            layer.__dict__["_where"] = where
+        else:
+            layer = self._layers._modules.get(share)
+            if not isinstance(layer, Linear):
+                have = ", ".join(map(repr, self._layers._modules)) or "none"
+                raise GraphError(f"linear: there is no linear layer {share!r} to share; there are {have}")
+            if layer.out_features != out_features:
+                raise GraphError(
+                    f"linear: {share!r} has {layer.out_features} output features, so {name!r} cannot share it "
+                    f"with {out_features}"
+                )
+        return self.call(layer, input, name=name)
+
+    def parameter(self, name: str, data: Any) -> Parameter:
+        """Add a parameter of the graph's own, for use with any operation."""
+        self._open("parameter")
+        parameter = data if isinstance(data, Parameter) else Parameter(data)
+        self._layers.register_parameter(name, parameter)
+        return parameter
+
+    def op(self, op: str, *inputs: Any, name: str | None = None, **attrs: Any) -> Any:
+        """Add an operation of the table by its name there, with its attributes."""
+        self._open(op)
+        if op not in TABLE:
+            raise GraphError(f"there is no op {op!r}; there are {', '.join(sorted(TABLE))}")
+        return self._named(name, op, lambda: apply(op, *inputs, **attrs))
+
+    def _named(self, name: str | None, op: str, add: Any) -> Any:
+        """What `add` gives, as a node of that name."""
+        if name is None:
+            return add()
+        before = state.scope
+        state.scope = Scope(None, name, op, user_site(), library=True)
+        try:
+            return add()
+        finally:
+            state.scope = before
+
+    def relu(self, input: Any, *, name: str | None = None) -> Any:
+        """Add max(x, 0)."""
+        return self.op("relu", input, name=name)
+
+    def __getattr__(self, name: str) -> Any:
+        function = FUNCTIONS.get(name)
+        if function is None:
+            raise AttributeError(f"Graph has no attribute {name!r}, and there is no function of that name to add")
+
+        def add(*args: Any, name: str | None = None, **kwargs: Any) -> Any:
+            self._open(function.__name__)
+            return self._named(name, function.__name__, lambda: function(*args, **kwargs))
+
+        return add
+
+    # -- parameters ---------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters, each once, in order of first use."""
+        return Parameters(self.used_parameters())  # type: ignore[arg-type]
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """The parameters with their names, each once."""
+        return ((self.parameter_names[p], p) for p in self.parameters)
+
+    def state_dict(self) -> OrderedDict[str, Any]:
+        """The parameters' values by name, sharing their memory."""
+        return OrderedDict((name, p.data) for name, p in self.named_parameters())
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
+        """Copy values into the parameters, as `Module.load_state_dict`."""
+        holder = Module()
+        holder.__dict__["_parameters"].update(self.named_parameters())
+        known = {**state_dict}
+        for name in list(known):  # names that a tied layer has besides its first
+            if name not in holder._parameters and isinstance(self._root, Module):
+                tied = dict(self._root.named_parameters(remove_duplicate=False)).get(name)
+                if tied is not None and tied in self.parameter_names:
+                    del known[name]
+        return holder.load_state_dict(known, strict)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def to_module(self) -> Module:
+        """A module that runs the graph, with its parameters registered: for use inside other modules."""
+        return _GraphModule(self)
+
+    # -- running ------------------------------------------------------------------------------------------
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Run the graph on tensors or arrays, or trace it into the graph of symbolic ones.
+
+        Raises:
+            GraphError: not finished, or another number of inputs.
+            ShapeError, DTypeError: an input that does not fit, named with what was expected.
+        """
+        if self._tracer is not None:
+            raise GraphError(f"the graph {self.name!r} is not finished; call it after its with block")
+        given = [self._take(node, value) for node, value in zip(self.inputs, inputs)] + list(inputs[len(self.inputs) :])
+        symbolic = next((t for t in given if isinstance(t, SymbolicTensor)), None)
+        unifier = symbolic._tracer.emitter.sizes if symbolic is not None else Unifier()
+        bound = bind(self, [t._type() for t in given], unifier)
+        if symbolic is None:
+            self._settle(bound)
+        values: dict[Any, Any] = {Value(node): t for node, t in zip(self.inputs, given)}
+        scopes: dict[Scope | None, Scope | None] = {}
+        if symbolic is not None:
+            for parameter, name in self.parameter_names.items():
+                symbolic._tracer.given_names.setdefault(parameter, name)
+            if state.scope is not None or state.module is not None:
+                scopes[None] = Scope(state.scope, self.name, "Graph", user_site())
+        before = state.replayed
+        try:
+            for node in self.nodes:
+                if node.op == "input":
+                    continue
+                state.replayed = (_moved(node.scope, scopes), node.where)
+                operands = [_operand(o, values, bound) for o in node.inputs]
+                values[Value(node)] = apply(node.op, *operands, **bound_attrs(node.attrs, bound))
+        finally:
+            state.replayed = before
+        return _nest(self._structure, [_operand(o, values, bound) for o in self.outputs])
+
+    def _take(self, node: Node, value: Any) -> Any:
+        """An input as a tensor; floating-point arrays in the dtype that the graph was made for."""
+        wanted = self.types[node][0].dtype
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and wanted.is_floating_point:
+            value = value.astype(wanted.dtype, copy=False)
+        return check_tensor(f"input {node.name} of {self.name}", value)
+
+    # -- checking and looking -----------------------------------------------------------------------------
+
+    def verify(self) -> None:
+        """Check structure and types.
+
+        Raises:
+            GraphError: naming the node, the cause and the likely fix.
+        """
+        super().verify()
+        verify_types(self)
+
+    def gradient(self) -> Graph:
+        """The graph of the gradients of its output (see `graphnet.passes.differentiate`)."""
+        result = Graph(f"{self.name}.gradient")
+        result._adopt(differentiate(self))
+        result._tracer, result._root, result._sizes = None, self._root, self._sizes
+        result._structure = tuple(range(len(result.outputs)))
+        return result
+
+    def to_dot(self, depth: int | None = None) -> str:
+        """The graph in Graphviz's DOT language.
+
+        Args:
+            depth: how many levels of modules are shown open; deeper ones are one node each. None shows all.
+        """
+        return dot.to_dot(self, depth)
+
+    def to_networkx(self) -> Any:
+        """The graph as a `networkx.MultiDiGraph`, with attributes on nodes and edges."""
+        return nx.to_networkx(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        svg = render.svg(self.to_dot())
+        return {"text/plain": str(self)} if svg is None else {"text/plain": str(self), "image/svg+xml": svg}
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class _GraphModule(Module):
+    """Runs a graph as a module."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph = graph
+        for name, parameter in graph.named_parameters():
+            self.__dict__["_parameters"][name] = parameter
+
+    def forward(self, *inputs: Any) -> Any:
+        """The graph's result."""
+        return self.graph(*inputs)
+
+
+def dims_of(graph: Graph, name: str, shape: Any) -> ir.Shape:
+    """A shape as given to `input` or `trace`, as sizes and symbols of the graph.
+
+    Raises:
+        ArgumentTypeError, ArgumentError: not a sequence of sizes and names.
+    """
+    if isinstance(shape, (str, bytes)) or not hasattr(shape, "__iter__"):
+        raise ArgumentTypeError(f'{name}: a shape is a tuple of sizes and names such as ("N", 20), got {shape!r}')
+    dims: list[Any] = []
+    for axis, size in enumerate(shape):
+        if isinstance(size, str):
+            if not size:
+                raise ArgumentError(f"{name}: the name of a size is not empty")
+            dims.append(graph.dimension(size))
+        elif size is None:
+            dims.append(Symbol(f"{name}_{axis}", placeholder=True))
+        else:
+            dims.extend(sizes_of(name, ((size,),)))
+    return tuple(dims)
+
+
+def _operand(operand: Any, values: Mapping[Any, Any], bound: Mapping[Symbol, Any]) -> Any:
+    if isinstance(operand, Value):
+        return values[operand]
+    if not isinstance(operand, Literal):
+        return operand
+    number = operand.value
+    return ir.substitute(number, bound) if isinstance(number, SymbolicDim) else number
+
+
+def _moved(scope: Scope | None, scopes: dict[Scope | None, Scope | None]) -> Scope | None:
+    """A scope of this graph as one below the scope into which the graph is traced."""
+    if not scopes:
+        return scope
+    if scope not in scopes:
+        assert scope is not None
+        scopes[scope] = Scope(_moved(scope.parent, scopes), scope.name, scope.cls, scope.where, scope.library)
+    return scopes[scope]
+
+
+def _nest(structure: Any, outputs: list[Any]) -> Any:
+    if isinstance(structure, int):
+        return outputs[structure]
+    if isinstance(structure, dict):
+        return {key: _nest(part, outputs) for key, part in structure.items()}
+    if structure is None:
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+    return type(structure)(_nest(part, outputs) for part in structure)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, with a number behind it where it is taken."""
+    number, found = 2, name
+    while found in taken:
+        found, number = f"{name}#{number}", number + 1
+    return found
+
+
+def _parameter_names(root: Module) -> dict[Any, str]:
+    """Every parameter below a module with its path, those in plain lists too; the first path counts."""
+    names: dict[Any, str] = {}
+    for name, parameter in root.named_parameters():
+        names.setdefault(parameter, name)
+    for owner_path, owner in list(root.named_modules()):
+        for path, module in unregistered(owner):
+            for name, parameter in module.named_parameters():
+                names.setdefault(parameter, f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}")
+    return names

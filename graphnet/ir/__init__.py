@@ -1,0 +1,43 @@
+"""The intermediate representation: one graph for eager calls, tracing, gradients, pictures and programs."""
+
+from graphnet.ir.dims import (
+    Dim,
+    Shape,
+    Symbol,
+    SymbolicDim,
+    Unifier,
+    check_sizes,
+    exact_quotient,
+    product,
+    render_shape,
+    substitute,
+    symbols,
+)
+from graphnet.ir.graph import Edge, Graph
+from graphnet.ir.nodes import Constant, Literal, Node, Operand, Origin, Parameter, Scope, TensorType, Value, Where
+
+__all__ = [
+    "Constant",
+    "Dim",
+    "Edge",
+    "Graph",
+    "Literal",
+    "Node",
+    "Operand",
+    "Origin",
+    "Parameter",
+    "Scope",
+    "Shape",
+    "Symbol",
+    "SymbolicDim",
+    "TensorType",
+    "Unifier",
+    "Value",
+    "Where",
+    "check_sizes",
+    "exact_quotient",
+    "product",
+    "render_shape",
+    "substitute",
+    "symbols",
+]

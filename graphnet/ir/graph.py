@@ -1,0 +1,181 @@
+"""The graph: nodes in topological order, what they share, and the types of their results beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from graphnet.errors import GraphError
+from graphnet.ir.dims import render_shape
+from graphnet.ir.nodes import Literal, Node, Operand, Parameter, TensorType, Value
+
+__all__ = ["Edge", "Graph"]
+
+
+class Edge(NamedTuple):
+    """A line of the graph: data flowing from node to node, or a parameter that two nodes share.
+
+    `kind` is "data" or "shared"; `name` is the data's type or the shared parameter's name. Shared edges
+    lead from each use of the parameter to the next one, so the graph stays acyclic.
+    """
+
+    source: Node
+    target: Node
+    kind: str
+    name: str
+
+
+class Graph:
+    """A directed acyclic graph of layer and operation nodes.
+
+    Attributes:
+        name: what the graph is called.
+        nodes: inputs and operations in topological order.
+        inputs: the nodes that stand for the graph's inputs, in the order in which they are passed.
+        outputs: the results, in order.
+        types: shape and dtype of every node's results; a side table, nodes carry none.
+        parameter_names: what each parameter is called here.
+    """
+
+    def __init__(self, name: str = "graph") -> None:
+        self.name = name
+        self.nodes: list[Node] = []
+        self.inputs: list[Node] = []
+        self.outputs: list[Operand] = []
+        self.types: dict[Node, tuple[TensorType, ...]] = {}
+        self.parameter_names: dict[Parameter, str] = {}
+
+    def add(self, node: Node, types: tuple[TensorType, ...]) -> Node:
+        """Append a node whose operands are in the graph already."""
+        self.nodes.append(node)
+        self.types[node] = types
+        if node.op == "input":
+            self.inputs.append(node)
+        return node
+
+    def type_of(self, value: Value) -> TensorType:
+        """Shape and dtype of a node's result."""
+        return self.types[value.node][value.index]
+
+    @property
+    def edges(self) -> list[Edge]:
+        """Data edges, one per use, then shared-weight edges."""
+        data = [
+            Edge(v.node, node, "data", str(self.type_of(v)))
+            for node in self.nodes
+            for v in node.inputs
+            if isinstance(v, Value)
+        ]
+        shared = [
+            Edge(a, b, "shared", self.parameter_names.get(parameter, "?"))
+            for parameter, nodes in self._uses().items()
+            for a, b in zip(nodes, nodes[1:])
+        ]
+        return data + shared
+
+    @property
+    def shared(self) -> dict[str, tuple[Node, ...]]:
+        """Which nodes share which parameter: its name, then its users in order. One user is not sharing."""
+        return {
+            self.parameter_names.get(parameter, "?"): tuple(nodes)
+            for parameter, nodes in self._uses().items()
+            if len(nodes) > 1
+        }
+
+    def used_parameters(self) -> list[Parameter]:
+        """Every parameter once, in order of first use."""
+        return list(self._uses())
+
+    def _uses(self) -> dict[Parameter, list[Node]]:
+        uses: dict[Parameter, list[Node]] = {}
+        for node in self.nodes:
+            for parameter in dict.fromkeys(node.parameters):
+                uses.setdefault(parameter, []).append(node)
+        for output in self.outputs:
+            if isinstance(output, Parameter):
+                uses.setdefault(output, [])
+        return uses
+
+    def node(self, name: str) -> Node:
+        """The node of that name.
+
+        Raises:
+            GraphError: there is none; the message lists near names.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise GraphError(f"{self.name} has no node {name!r}; it has {', '.join(n.name for n in self.nodes[:20])}")
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def operand_text(self, operand: Operand) -> str:
+        """An operand as text: the name of the node, parameter or constant."""
+        if isinstance(operand, Parameter):
+            return self.parameter_names.get(operand, "parameter")
+        if isinstance(operand, (Value, Literal)):
+            return repr(operand) if isinstance(operand, Value) else str(operand)
+        shape = getattr(operand, "shape", None)
+        return f"constant{render_shape(shape)}" if shape is not None else "constant"
+
+    def __str__(self) -> str:
+        arguments = ", ".join(f"{n.name}: {self.types[n][0]}" for n in self.inputs)
+        rows = []
+        for node in self.nodes:
+            if node.op == "input":
+                continue
+            operands = [self.operand_text(o) for o in node.inputs]
+            operands += [f"{k}={_plain(v)}" for k, v in node.attrs.items()]
+            layer = f"{node.scope.cls}" if node.scope is not None and node.scope.library else ""
+            origin = ", ".join(part for part in (layer, str(node.where or "")) if part)
+            types = ", ".join(str(t) for t in self.types[node])
+            rows.append((f"{node.name} = {node.op}({', '.join(operands)})", types, origin))
+        wide = [min(max((len(r[i]) for r in rows), default=0), limit) for i, limit in ((0, 72), (1, 28))]
+        lines = [f"graph {self.name}({arguments}):"]
+        lines += [f"  {a:<{wide[0]}}  {b:<{wide[1]}}  {c and '# ' + c}".rstrip() for a, b, c in rows]
+        lines.append("  return " + ", ".join(self.operand_text(o) for o in self.outputs))
+        lines += [f"  # {name} is shared by {', '.join(n.name for n in nodes)}" for name, nodes in self.shared.items()]
+        return "\n".join(lines)
+
+    def verify(self) -> None:
+        """Check the structure.
+
+        Raises:
+            GraphError: naming the node, the cause and the likely fix.
+        """
+        if not self.outputs:
+            raise GraphError(f"{self.name} has no output: nothing would be computed; mark one with g.output(...)")
+        seen: set[Node] = set()
+        names: dict[str, Node] = {}
+        for node in self.nodes:
+            if node.name in names:
+                raise GraphError(f"two nodes are named {node.name!r}: names are unique, rename one")
+            names[node.name] = node
+            if node not in self.types:
+                raise GraphError(f"{node.name}: no type is recorded; infer shapes after adding nodes")
+            for operand in node.inputs:
+                if not isinstance(operand, Value):
+                    continue
+                if operand.node not in seen:
+                    known = operand.node in self.types
+                    cause = "comes later: a cycle or a wrong order" if known else "is not in this graph"
+                    raise GraphError(f"{node.name}: its input {operand.node.name} {cause}; add producers first")
+                if operand.index >= len(self.types[operand.node]):
+                    raise GraphError(f"{node.name}: {operand.node.name} has no result {operand.index}")
+            for parameter in node.parameters:
+                if parameter not in self.parameter_names:
+                    raise GraphError(f"{node.name}: uses a parameter without a name; enter it in parameter_names")
+            seen.add(node)
+        for output in self.outputs:
+            if isinstance(output, Value) and output.node not in seen:
+                raise GraphError(f"the output {output!r} is not in this graph; it was made in another one")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_plain, value))}{',' if len(value) == 1 else ''})"
+    return str(value) if hasattr(value, "terms") or hasattr(value, "serial") else repr(value)

@@ -1,0 +1,170 @@
+"""What a graph is made of: nodes, their operands, scopes and source places. Nothing here holds data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from graphnet.dtypes import DType
+from graphnet.ir.dims import Dim, Shape, render_shape
+
+__all__ = ["Constant", "Literal", "Node", "Operand", "Origin", "Parameter", "Scope", "TensorType", "Value", "Where"]
+
+
+class Where(NamedTuple):
+    """A place in the user's source."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{_shorten(self.file)}:{self.line}"
+
+
+def _shorten(file: str) -> str:
+    if not os.path.isabs(file):
+        return file
+    try:
+        relative = os.path.relpath(file)
+    except (ValueError, OSError):
+        return file
+    return file if relative.startswith("..") else relative
+
+
+class TensorType(NamedTuple):
+    """Shape and data type of a value."""
+
+    shape: Shape
+    dtype: DType
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}{render_shape(self.shape)}"
+
+
+class Constant:
+    """The identity of data that a graph refers to without holding it. Two constants are never merged."""
+
+    __slots__ = ()
+
+    def _type(self) -> TensorType:
+        """Shape and dtype of the data; sizes may be unknown."""
+        raise NotImplementedError
+
+
+class Parameter(Constant):
+    """The identity of a trained weight. Used twice it is one parameter: that is what a tied weight is."""
+
+    __slots__ = ()
+
+
+class Literal(NamedTuple):
+    """A number written in the program, or a size that is known only with the input's shape."""
+
+    value: bool | int | float | Dim
+    dtype: DType
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """One call of a module: where in the module tree it happened, and of what class.
+
+    `library` tells that the class's own forward is graphnet's, so a place in the source can only be the
+    one where the module was made; `label` is the path from the root, with `name` as its last part.
+    """
+
+    parent: Scope | None
+    name: str
+    cls: str
+    where: Where | None
+    library: bool = False
+    path: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        parent = self.parent.path if self.parent is not None else ""
+        object.__setattr__(self, "path", f"{parent}.{self.name}" if parent and self.name else parent or self.name)
+
+    def __str__(self) -> str:
+        place = f"{self.cls}, {self.where}" if self.where else self.cls
+        return f"{self.path} ({place})" if self.path else f"{self.cls} ({self.where})" if self.where else self.cls
+
+
+class Origin(NamedTuple):
+    """Where a value comes from, as errors tell it: operation, module call, source place."""
+
+    op: str
+    scope: Scope | None
+    where: Where | None
+    name: str = ""
+
+    def __str__(self) -> str:
+        if self.op == "input":
+            return "input" if self.name == "input" else f"input {self.name}"
+        if self.scope is not None and self.scope.library:
+            return str(self.scope)
+        inside = f" in {self.scope}" if self.scope is not None and self.scope.path else ""
+        place = f" ({self.where})" if self.where else ""
+        return f"{self.op}{place}{inside}"
+
+
+_NO_ATTRS: Mapping[str, object] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One operation, or one input, of a graph. Compared by identity.
+
+    Attributes:
+        op: the operation's name in the table (`graphnet.ops.TABLE`), or "input".
+        inputs: operands in order: results of other nodes, parameters, constants, literals.
+        attrs: the operation's settings, such as the axes of a sum.
+        name: unique within a graph.
+        scope: the module call that it belongs to, if any.
+        where: the user's file and line that it comes from, if known.
+    """
+
+    op: str
+    inputs: tuple[Operand, ...]
+    attrs: Mapping[str, object] = field(default_factory=lambda: _NO_ATTRS)
+    name: str = ""
+    scope: Scope | None = None
+    where: Where | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of the module call that the node belongs to; empty at the top."""
+        return self.scope.path if self.scope is not None else ""
+
+    @property
+    def sources(self) -> tuple[Node, ...]:
+        """The nodes whose results it takes, one entry per use."""
+        return tuple(v.node for v in self.inputs if isinstance(v, Value))
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters it uses, one entry per use."""
+        return tuple(p for p in self.inputs if isinstance(p, Parameter))
+
+    def describe(self) -> str:
+        """The node as errors name it: path, class or operation, and source place."""
+        return str(Origin(self.op, self.scope, self.where, self.name))
+
+    def __repr__(self) -> str:
+        return f"<Node {self.name or self.op}: {self.op}>"
+
+
+class Value(NamedTuple):
+    """The index-th result of a node."""
+
+    node: Node
+    index: int = 0
+
+    def __repr__(self) -> str:
+        return self.node.name if self.index == 0 else f"{self.node.name}[{self.index}]"
+
+
+Operand: TypeAlias = "Value | Constant | Literal"

@@ -1,0 +1,163 @@
+"""Linear layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from graphnet.dtypes import DType, as_dtype, float32
+from graphnet.errors import ArgumentTypeError, ShapeError
+from graphnet.ir import Symbol, check_sizes, substitute
+from graphnet.nn import functional
+from graphnet.nn.module import Module
+from graphnet.nn.parameter import Parameter
+from graphnet.tensor import random
+from graphnet.tensor.core import Array
+
+__all__ = ["Identity", "LazyLinear", "Linear"]
+
+
+class _Uniform:
+    """Fills a parameter with U(-b, b), b = 1/sqrt(in_features): PyTorch's default for linear layers.
+
+    The key is drawn when the layer is made, so the values do not depend on when the size becomes known.
+    """
+
+    def __init__(self, in_features: int | Symbol) -> None:
+        self.in_features = in_features
+        self.key = random.next_key()
+
+    def __call__(self, array: Array, sizes: Mapping[Symbol, int]) -> None:
+        fan_in = substitute(self.in_features, sizes)
+        bound = 1 / math.sqrt(fan_in) if fan_in else 0.0  # type: ignore[arg-type]
+        array[...] = random.uniform_array(self.key, array.shape, as_dtype(array.dtype), -bound, bound)
+
+
+class Linear(Module):
+    """y = x Aᵀ + b, as torch.nn.Linear.
+
+    Shapes: x (*, in_features), A (out_features, in_features), b (out_features), y (*, out_features).
+
+    Args:
+        in_features: the size of the input's last axis.
+        out_features: the size of the output's last axis.
+        bias: whether to add b.
+        dtype: float32 or float64.
+
+    Raises:
+        ArgumentError: a size that is not a whole number from 0 up.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.nn.Linear(3, 2)(gn.ones(5, 3)).shape
+        graphnet.Size([5, 2])
+    """
+
+    in_features: Any
+    out_features: int
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
+        super().__init__()
+        sizes = check_sizes((in_features, out_features), f"{type(self).__name__} (in_features, out_features)")
+        self._make(*sizes, bias, dtype)
+
+    def _make(self, in_features: int | Symbol, out_features: int, bias: bool, dtype: Any) -> None:
+        kind = _float_type(dtype)
+        self.in_features, self.out_features = in_features, out_features
+        # Weight and bias are made in the same way, lazy or not, so both draw the same random keys.
+        for name, shape in (("weight", (out_features, in_features)), ("bias", (out_features,))):
+            if name == "bias" and not bias:
+                self.register_parameter("bias", None)
+                continue
+            parameter = Parameter.lazy(shape, kind, _Uniform(in_features), self)
+            if isinstance(in_features, int):
+                parameter.settle({})
+            self.register_parameter(name, parameter)
+
+    def forward(self, input: Any) -> Any:
+        """y = x Aᵀ + b."""
+        return functional.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
+class LazyLinear(Linear):
+    """A Linear layer whose in_features are learnt from its first input; it becomes a `Linear` then.
+
+    Its parameters exist from the start and are filled in place, so optimizers, state dicts and copies can
+    be made before.
+
+    Example:
+        >>> import graphnet as gn
+        >>> layer = gn.nn.LazyLinear(2)
+        >>> layer
+        LazyLinear(in_features=0, out_features=2, bias=True)
+        >>> layer(gn.ones(5, 3)).shape, layer
+        (graphnet.Size([5, 2]), Linear(in_features=3, out_features=2, bias=True))
+    """
+
+    def __init__(self, out_features: int, bias: bool = True, dtype: Any = None) -> None:
+        Module.__init__(self)
+        (out_features,) = check_sizes((out_features,), f"{type(self).__name__} (out_features)")
+        self._make(Symbol("in_features", placeholder=True), out_features, bias, dtype)
+
+    def settle(self, sizes: Mapping[Symbol, Any]) -> None:
+        """Fill the parameters and become a Linear, if the size is among those known now."""
+        size = substitute(self.in_features, sizes)
+        if not isinstance(size, int):
+            return
+        for parameter in (self.weight, self.bias):
+            if parameter is not None:
+                parameter.settle({self.in_features: size})
+        self.in_features = size
+        if type(self) is LazyLinear:  # a subclass of the user's stays what it is
+            self.__class__ = Linear  # type: ignore[assignment]
+
+    def forward(self, input: Any) -> Any:
+        """Learn in_features from the input, then y = x Aᵀ + b."""
+        if isinstance(self.in_features, Symbol):
+            shape = getattr(input, "shape", ())
+            known = self.weight.shape[1] if not self.weight.is_lazy else shape[-1] if len(shape) else None
+            if isinstance(known, int):
+                if known == 0 and self.weight.is_lazy:
+                    raise ShapeError(f"{self._describe()}: cannot learn in_features from an input of shape {tuple(shape)}")
+                self.settle({self.in_features: known})
+        return Linear.forward(self, input)  # not super(): settling may have changed the class
+
+    def _describe(self) -> str:
+        return f"{type(self).__name__} ({self._where})"
+
+    def _shown_as(self) -> str:
+        return "Linear" if type(self) is LazyLinear else type(self).__name__
+
+    def extra_repr(self) -> str:
+        """The sizes, 0 for the unknown one, as PyTorch shows it."""
+        size = 0 if isinstance(self.in_features, Symbol) else self.in_features
+        return f"in_features={size}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Identity(Module):
+    """Returns its input; takes and ignores any arguments, so it can stand for another layer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        """The input."""
+        return input
+
+
+def _float_type(dtype: Any) -> DType:
+    kind = float32 if dtype is None else as_dtype(dtype)
+    if not kind.is_floating_point:
+        raise ArgumentTypeError(f"layers have floating-point parameters, not {kind.name}")
+    return kind
+
+

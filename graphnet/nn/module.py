@@ -1,0 +1,569 @@
+"""Module: the base of layers and networks, with PyTorch's bookkeeping."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphnet.dtypes import DType, as_dtype, float32, float64
+from graphnet.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DTypeError,
+    GraphnetError,
+    ShapeError,
+    StateDictError,
+    UnreachedLazyWarning,
+    UnregisteredModuleWarning,
+)
+from graphnet.ir import Scope, render_shape
+from graphnet.nn.parameter import Parameter
+from graphnet.places import constructor_site, stack_depth
+from graphnet.tensor.core import check_tensor
+from graphnet.tensor.state import state
+from graphnet.tensor.tensor import Tensor
+
+__all__ = ["LoadResult", "Module"]
+
+_structure = itertools.count(1)  # a new number whenever any module gets or loses a child
+_version = 0
+
+
+def _restructured() -> None:
+    global _version
+    _version = next(_structure)
+
+
+class LoadResult(tuple[list[str], list[str]]):
+    """What `load_state_dict` found: `missing_keys` and `unexpected_keys`."""
+
+    __slots__ = ()
+
+    @property
+    def missing_keys(self) -> list[str]:
+        """Keys that the module has and the state dict lacks."""
+        return self[0]
+
+    @property
+    def unexpected_keys(self) -> list[str]:
+        """Keys that the state dict has and the module lacks."""
+        return self[1]
+
+    def __repr__(self) -> str:
+        if not self[0] and not self[1]:
+            return "<All keys matched successfully>"
+        return f"LoadResult(missing_keys={self[0]}, unexpected_keys={self[1]})"
+
+
+class Module:
+    """A layer or a network: parameters, child modules and a `forward` that may hold any Python.
+
+    Modules and parameters set as attributes are registered; calling the module runs `forward`.
+
+    Example:
+        >>> import graphnet as gn
+        >>> from graphnet import nn
+        >>> class MLP(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.hidden = nn.LazyLinear(4)
+        ...         self.out = nn.Linear(4, 2)
+        ...     def forward(self, x):
+        ...         return self.out(self.hidden(x).relu())
+        >>> MLP()(gn.ones(3, 5)).shape
+        graphnet.Size([3, 2])
+    """
+
+    training: bool
+    _library: ClassVar[bool] = True
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Module | None]
+
+    def __init__(self) -> None:
+        fields = self.__dict__
+        fields["training"] = True
+        fields["_parameters"] = {}
+        fields["_buffers"] = {}
+        fields["_modules"] = {}
+        fields["_transient"] = set()  # buffers that state dicts leave out
+        fields["_where"] = constructor_site(self)
+        fields["_called"] = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls._library = cls.forward.__module__.partition(".")[0] == "graphnet"
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; subclasses define it."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward method: define forward(self, ...) in the class")
+
+    # -- calling ------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        parent, outer, hint = state.module, state.scope, state.hint
+        if hint is not None and hint[0] is self:
+            name, state.hint = hint[1], None
+        else:
+            name = "" if parent is None else name_within(parent, self)
+        fields = self.__dict__
+        if "_modules" not in fields:
+            raise _not_initialized(self, "call")
+        scope = Scope(outer, name, self._shown_as(), fields["_where"], self._library)
+        state.scope, state.module = scope, self
+        if parent is None and state.tracer is not None:
+            state.tracer.roots.append(self)
+        first = not fields["_called"]
+        if first:
+            fields["_called"] = True
+            _warn_unregistered(self, scope)
+        try:
+            if any(isinstance(a, np.ndarray) for a in (*args, *kwargs.values())):
+                args, kwargs = self._take_arrays(args, kwargs)
+            result = self.forward(*args, **kwargs)
+        finally:
+            state.scope, state.module = outer, parent
+        if first and parent is None and state.tracer is None:
+            warn_unreached(self)
+        return result
+
+    def _shown_as(self) -> str:
+        return type(self).__name__
+
+    def _take_arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """NumPy arrays as tensors: floating-point ones in the module's float type."""
+        wanted = self._float_type((*args, *kwargs.values()))
+
+        def take(value: Any) -> Any:
+            if not isinstance(value, np.ndarray):
+                return value
+            if value.dtype.kind == "f" and (wanted is not None or value.dtype not in (np.float32, np.float64)):
+                value = value.astype((wanted or float32).dtype, copy=False)
+            try:
+                return check_tensor("input", value)
+            except DTypeError as error:
+                error.args = (f"{state.scope}: {error}",)
+                raise
+
+        return tuple(map(take, args)), {name: take(value) for name, value in kwargs.items()}
+
+    def _float_type(self, arguments: tuple[Any, ...]) -> DType | None:
+        """The dtype of the first floating-point parameter or buffer, else of a tensor passed along."""
+        for tensor in itertools.chain(self.parameters(), self.buffers(), arguments):
+            if isinstance(tensor, Tensor) and tensor._dtype.is_floating_point:
+                return tensor._dtype
+        return None
+
+    # -- attributes ---------------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        fields = self.__dict__
+        if isinstance(value, Parameter):
+            self.register_parameter(name, value)
+        elif isinstance(value, Module):
+            self.add_module(name, value)
+        elif "_modules" not in fields:
+            object.__setattr__(self, name, value)
+        elif name in fields["_parameters"]:
+            if value is not None:
+                kind = type(value).__name__
+                raise ArgumentTypeError(
+                    f"{name} of {type(self).__name__} is a parameter: assign an nn.Parameter or None, not a {kind}; "
+                    f"to change its values write to {name}.data"
+                )
+            fields["_parameters"][name] = None
+        elif name in fields["_modules"]:
+            if value is not None:
+                raise ArgumentTypeError(f"{name} of {type(self).__name__} is a module: assign a module or None")
+            fields["_modules"][name] = None
+            _restructured()
+        elif name in fields["_buffers"]:
+            if value is not None and not isinstance(value, Tensor):
+                raise ArgumentTypeError(f"{name} of {type(self).__name__} is a buffer: assign a tensor or None")
+            fields["_buffers"][name] = value
+        else:
+            object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        fields = self.__dict__
+        if "_modules" not in fields:
+            if name in ("_modules", "_parameters", "_buffers"):
+                raise _not_initialized(self, f"use {name} of")
+        else:
+            for kind in ("_parameters", "_modules", "_buffers"):
+                if name in fields[kind]:
+                    return fields[kind][name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    def __delattr__(self, name: str) -> None:
+        for kind in ("_parameters", "_modules", "_buffers"):
+            if name in self.__dict__.get(kind, {}):
+                del self.__dict__[kind][name]
+                _restructured()
+                return
+        object.__delattr__(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._parameters, *self._modules, *self._buffers})
+
+    def _register(self, kind: str, name: str, value: Any) -> None:
+        fields = self.__dict__
+        if "_modules" not in fields:
+            raise _not_initialized(self, f"assign {name} to")
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"the name of a {kind[1:-1]} is a string, got {name!r}")
+        if not name or "." in name:
+            raise ArgumentError(f"the name of a {kind[1:-1]} is not empty and has no dot, got {name!r}")
+        for other in ("_parameters", "_modules", "_buffers"):
+            if other != kind:
+                fields[other].pop(name, None)
+        fields.pop(name, None)
+        fields[kind][name] = value
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter under a name, or None for one that is left out."""
+        if param is not None and not isinstance(param, Parameter):
+            raise ArgumentTypeError(f"register_parameter: expects an nn.Parameter, got a {type(param).__name__}")
+        self._register("_parameters", name, param)
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Add a tensor that is part of the state but not trained."""
+        self._register("_buffers", name, None if tensor is None else check_tensor("register_buffer", tensor))
+        (self._transient.discard if persistent else self._transient.add)(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a child under a name.
+
+        Raises:
+            ArgumentTypeError: not a module. ArgumentError: an empty name, or one with a dot.
+        """
+        if module is not None and not isinstance(module, Module):
+            raise ArgumentTypeError(f"add_module: expects a module, got a {type(module).__name__} for {name!r}")
+        self._register("_modules", name, module)
+        _restructured()
+
+    register_module = add_module
+
+    # -- walking ------------------------------------------------------------------------------------------
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Direct children with their names, each once."""
+        seen: set[int] = set()
+        for name, module in self._modules.items():
+            if module is not None and id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """Direct children, each once."""
+        return (module for _, module in self.named_children())
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """All modules of the tree with their paths, this one first; shared ones once."""
+        seen: set[Any] = memo if memo is not None else set()
+        stack: list[tuple[str, Module]] = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            if remove_duplicate:
+                if module in seen:
+                    continue
+                seen.add(module)
+            yield path, module
+            children = [(f"{path}.{n}" if path else n, m) for n, m in module._modules.items() if m is not None]
+            stack.extend(reversed(children))
+
+    def modules(self) -> Iterator[Module]:
+        """All modules of the tree, this one first; shared ones once."""
+        return (module for _, module in self.named_modules())
+
+    def _named(self, kind: str, prefix: str, recurse: bool, unique: bool) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        modules = self.named_modules(prefix=prefix, remove_duplicate=unique) if recurse else [(prefix, self)]
+        for path, module in modules:
+            for name, value in module.__dict__[kind].items():
+                if value is None or (unique and id(value) in seen):
+                    continue
+                seen.add(id(value))
+                yield f"{path}.{name}" if path else name, value
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with their paths; shared ones once, under the first path."""
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """All parameters, shared ones once."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with their paths."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a path such as "net.0".
+
+        Raises:
+            AttributeError: there is none.
+        """
+        module: Module = self
+        for part in target.split(".") if target else []:
+            child = module._modules.get(part)
+            if child is None:
+                raise AttributeError(f"{type(module).__name__} has no child {part!r} (looking for {target!r})")
+            module = child
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as "net.0.weight".
+
+        Raises:
+            AttributeError: there is none.
+        """
+        path, _, name = target.rpartition(".")
+        parameter = self.get_submodule(path)._parameters.get(name)
+        if parameter is None:
+            raise AttributeError(f"there is no parameter {target!r}")
+        return parameter
+
+    # -- state --------------------------------------------------------------------------------------------
+
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Any]:
+        """All parameters and persistent buffers by path, sharing their memory; tied ones under every path."""
+        result: OrderedDict[str, Any] = OrderedDict()
+        for path, module in self.named_modules(prefix=prefix.removesuffix("."), remove_duplicate=False):
+            entries = [*module._parameters.items()]
+            entries += [(n, b) for n, b in module._buffers.items() if n not in module._transient]  # type: ignore[misc]
+            for name, value in entries:
+                if value is not None:
+                    result[f"{path}.{name}" if path else name] = value if keep_vars else value.data
+        return result
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
+        """Copy values into the parameters and buffers, in place; lazy ones learn their sizes.
+
+        Args:
+            state_dict: tensors or arrays by path, as `state_dict()` gives them.
+            strict: whether missing and unexpected keys are errors.
+
+        Raises:
+            StateDictError: naming every missing, unexpected and misshapen key at once; nothing was changed.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise ArgumentTypeError(f"load_state_dict: expects a dict of tensors, got a {type(state_dict).__name__}")
+        own = self.state_dict(keep_vars=True)
+        missing = [key for key in own if key not in state_dict]
+        unexpected = [key for key in state_dict if key not in own]
+        problems = []
+        if strict and missing:
+            problems.append(f"missing keys: {', '.join(map(repr, missing))}")
+        if strict and unexpected:
+            problems.append(f"unexpected keys: {', '.join(map(repr, unexpected))}")
+        loaded: list[tuple[Any, Tensor]] = []
+        tied: dict[int, tuple[str, Any]] = {}
+        for key, target in own.items():
+            if key not in state_dict:
+                continue
+            try:
+                value = check_tensor(repr(key), state_dict[key]).detach()
+                values = None if isinstance(target, Parameter) and target.is_lazy else target._values()
+                shape = tuple(value.shape)
+                _check_fits(target, shape, values)
+            except GraphnetError as error:
+                problems.append(str(error) if repr(key) in str(error) else f"{key!r}: {error}")
+                continue
+            before = tied.setdefault(id(target), (key, value))
+            if before[1] is not value and not _same(before[1], value):
+                warnings.warn(
+                    f"load_state_dict: {before[0]!r} and {key!r} are one tied parameter, but their values differ; "
+                    f"those of {key!r} are kept",
+                    stacklevel=stack_depth(),
+                )
+            loaded.append((target, value))
+        if problems:
+            raise StateDictError(f"load_state_dict for {type(self).__name__}: " + "\n  ".join(["", *problems]).strip())
+        for target, value in loaded:
+            if isinstance(value._source, Parameter) and value._source.is_lazy:
+                continue  # values that are not known yet cannot be copied; both sides stay lazy
+            if isinstance(target, Parameter):
+                target.settle_as(tuple(value.shape))
+            target.data.copy_(value)
+        return LoadResult((missing, unexpected))
+
+    # -- changing all -------------------------------------------------------------------------------------
+
+    def apply(self, fn: Callable[[Module], Any]) -> Any:
+        """Call a function on every module of the tree, children first, then this one."""
+        for module in reversed(list(self.modules())):
+            fn(module)
+        return self
+
+    def to(self, dtype: Any) -> Any:
+        """Convert floating-point parameters and buffers to a dtype, in place."""
+        wanted = as_dtype(dtype)
+        if not wanted.is_floating_point:
+            raise DTypeError(f"to: modules are converted to floating-point types, not {wanted.name}")
+        for parameter in self.parameters():
+            if parameter.is_lazy:
+                parameter._dtype = wanted
+            elif parameter._dtype.is_floating_point:
+                parameter.data = parameter.data.to(wanted)
+                if parameter.grad is not None:
+                    parameter.grad = parameter.grad.to(wanted)
+        for buffer in self.buffers():
+            if buffer._dtype.is_floating_point:
+                buffer.data = buffer.data.to(wanted)
+        return self
+
+    def float(self) -> Any:
+        """Convert parameters and buffers to float32, in place."""
+        return self.to(float32)
+
+    def double(self) -> Any:
+        """Convert parameters and buffers to float64, in place."""
+        return self.to(float64)
+
+    def train(self, mode: bool = True) -> Any:
+        """Set training mode in the whole tree."""
+        if not isinstance(mode, bool):
+            raise ArgumentTypeError(f"train: expects True or False, got {mode!r}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Any:
+        """Set evaluation mode in the whole tree."""
+        return self.train(False)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or set them to zero."""
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                if set_to_none:
+                    parameter.grad = None
+                else:
+                    parameter.grad.detach().zero_()
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Freeze or unfreeze all parameters."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_names"}
+
+    # -- text ---------------------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """What `repr` shows between the parentheses."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        for name, module in self._modules.items():
+            lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
+        name = type(self).__name__
+        if len(lines) == 1 and extra and not self._modules:
+            return f"{name}({extra})"
+        return f"{name}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{name}()"
+
+
+def _check_fits(target: Any, shape: tuple[Any, ...], values: Any) -> None:
+    have = tuple(target.shape)
+    fits = len(have) == len(shape) and all(a == b or not isinstance(a, int) for a, b in zip(have, shape))
+    if not fits or (values is not None and values.shape != shape):
+        raise ShapeError(f"expects shape {render_shape(have)}, got {render_shape(shape)}", expected=have, got=shape)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a._array is not None and b._array is not None and np.array_equal(a._array, b._array, equal_nan=True)
+
+
+def _not_initialized(module: Module, what: str) -> AttributeError:
+    name = type(module).__name__
+    return AttributeError(f"cannot {what} {name} before Module.__init__(): call super().__init__() first in its __init__")
+
+
+def name_within(parent: Module, child: Module) -> str:
+    """The path of a module below the one that calls it; of a plain list's item, where it is kept there."""
+    known = parent.__dict__.get("_names")
+    entry = known[1].get(id(child)) if known is not None and known[0] == _version else None
+    if entry is None or entry[1] is not child:
+        names: dict[int, tuple[str, Module]] = {}
+        for path, module in parent.named_modules():
+            names.setdefault(id(module), (path, module))
+        for owner_path, owner in parent.named_modules():
+            for path, module in unregistered(owner):
+                names.setdefault(id(module), (f"{owner_path}.{path}" if owner_path else path, module))
+        parent.__dict__["_names"] = (_version, names)
+        entry = names.setdefault(id(child), (type(child).__name__, child))
+    return entry[0]
+
+
+def unregistered(module: Module) -> Iterator[tuple[str, Module]]:
+    """Modules in plain lists, tuples and dicts among the attributes, with what one writes to get at them."""
+    for attribute, value in module.__dict__.items():
+        if attribute.startswith("_") and attribute in ("_parameters", "_buffers", "_modules", "_names", "_transient"):
+            continue
+        stack = [(attribute, value, 0)]
+        while stack:
+            path, item, depth = stack.pop()
+            if isinstance(item, Module) and depth:
+                yield path, item
+            elif isinstance(item, (list, tuple)) and depth < 4:
+                stack.extend((f"{path}[{i}]", v, depth + 1) for i, v in reversed(list(enumerate(item))))
+            elif isinstance(item, dict) and depth < 4:
+                stack.extend((f"{path}[{k!r}]", v, depth + 1) for k, v in reversed(list(item.items())))
+
+
+def _warn_unregistered(module: Module, scope: Scope) -> None:
+    registered: set[int] | None = None
+    found: dict[str, list[Module]] = {}
+    for path, item in unregistered(module):
+        if registered is None:
+            registered = {id(m) for m in module.modules()}
+        if id(item) not in registered:
+            found.setdefault(path.partition("[")[0], []).append(item)
+    for attribute, items in found.items():
+        container = "ModuleDict" if isinstance(module.__dict__[attribute], dict) else "ModuleList"
+        path = f"{scope.path}.{attribute}" if scope.path else attribute
+        classes = ", ".join(dict.fromkeys(type(i).__name__ for i in items))
+        warnings.warn(
+            f"{path} of {type(module).__name__} ({module._where}) is a plain "
+            f"{type(module.__dict__[attribute]).__name__} with {len(items)} modules ({classes}): their parameters are "
+            f"not registered, so parameters(), state_dict() and optimizers do not see them; "
+            f"use graphnet.nn.{container}",
+            UnregisteredModuleWarning,
+            stacklevel=stack_depth(),
+        )
+
+
+def warn_unreached(module: Module) -> None:
+    """Say which lazy layers a forward pass did not reach."""
+    left = [
+        f"{path} ({type(m).__name__}, {m._where})"
+        for path, m in module.named_modules()
+        if any(p is not None and p.is_lazy for p in m._parameters.values())
+    ]
+    if left:
+        warnings.warn(
+            f"forward of {type(module).__name__} did not reach {', '.join(left)}: "
+            "the sizes of these lazy layers are still unknown",
+            UnreachedLazyWarning,
+            stacklevel=stack_depth(),
+        )

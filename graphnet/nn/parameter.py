@@ -1,0 +1,278 @@
+"""Parameters, and lazy ones: parameters whose sizes become known later, filled in place."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphnet import ir
+from graphnet.dtypes import DType
+from graphnet.errors import ArgumentTypeError, GraphnetError, ShapeError, UninitializedError
+from graphnet.ir import Shape, Symbol, TensorType, Unifier, render_shape
+from graphnet.tensor import printing, random
+from graphnet.tensor.core import Array, check_tensor, initialize
+from graphnet.tensor.indexing import put
+from graphnet.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Lazy", "LazyData", "Parameter"]
+
+class Lazy:
+    """What is known of a parameter before its sizes are: shape with unknowns, and how it will be filled.
+
+    `fill` makes the first values; `writes` are what users did to `.data` since, done again in order.
+    """
+
+    __slots__ = ("dtype", "fill", "owner", "shape", "writes")
+
+    def __init__(self, shape: Shape, dtype: DType, fill: Any, owner: Any) -> None:
+        self.shape = shape
+        self.dtype = dtype  # in which it is filled; a later .double() converts, as it does for known sizes
+        self.fill = fill
+        self.owner = owner
+        self.writes: list[Callable[[Tensor], Any]] = []
+
+
+class Parameter(Tensor, ir.Parameter):
+    """A tensor that is trained: a module that has one as an attribute lists it among its parameters.
+
+    Args:
+        data: a tensor or array, whose memory it shares.
+        requires_grad: whether gradients are computed for it.
+
+    Example:
+        >>> from graphnet import nn, ones
+        >>> nn.Parameter(ones(2))
+        Parameter containing:
+        tensor([1., 1.], requires_grad=True)
+    """
+
+    __slots__ = ("_lazy",)
+
+    _lazy: Lazy | None
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        if data is None or isinstance(data, (list, tuple)):
+            raise ArgumentTypeError(f"Parameter: expects a tensor, got {data!r:.40}; make one with graphnet.tensor(...)")
+        source = check_tensor("Parameter", data)
+        initialize(self, source._values(), source._dtype)
+        self._lazy = None
+        self.requires_grad_(requires_grad)
+
+    @classmethod
+    def lazy(cls, shape: Shape, dtype: DType, fill: Any, owner: Any) -> Parameter:
+        """A parameter whose shape holds symbols; `fill(array, sizes)` will make its values."""
+        self = cls.__new__(cls)
+        initialize(self, None, dtype)
+        self._lazy = Lazy(shape, dtype, fill, owner)
+        self._requires_grad = True
+        return self
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether its sizes are still unknown."""
+        return self._lazy is not None
+
+    def _type(self) -> TensorType:
+        if self._lazy is not None:
+            return TensorType(self._lazy.shape, self._dtype)
+        return TensorType(self._values().shape, self._dtype)
+
+    def _missing(self) -> GraphnetError:
+        return UninitializedError(
+            f"a lazy parameter of shape {render_shape(self.shape)} has no values before its sizes are known: "
+            "call the module on data, trace it, or load a state dict first"
+        )
+
+    def settle(self, sizes: Mapping[Symbol, int]) -> None:
+        """Make the values, in place, now that the sizes are known."""
+        lazy = self._lazy
+        if lazy is None:
+            return
+        shape = tuple(ir.substitute(d, sizes) for d in lazy.shape)
+        if not all(isinstance(d, int) for d in shape):
+            return
+        array: Array = np.empty(shape, lazy.dtype.dtype)  # type: ignore[arg-type]
+        lazy.fill(array, sizes)
+        self._lazy = None
+        wanted, self._array, self._dtype = self._dtype, array, lazy.dtype
+        for write in lazy.writes:
+            write(self.data)
+        if wanted is not lazy.dtype:
+            self.data = self.data.to(wanted)
+
+    def settle_as(self, shape: tuple[int, ...]) -> None:
+        """Learn the sizes from a shape that the values are to have.
+
+        Raises:
+            ShapeError: it does not fit what is known.
+        """
+        if self._lazy is None:
+            return
+        unifier = Unifier()
+        if len(shape) != len(self._lazy.shape) or not all(map(unifier.unify, self._lazy.shape, shape)):
+            raise ShapeError(
+                f"expects a value of shape {render_shape(self._lazy.shape)}, got {render_shape(shape)}",
+                expected=tuple(self._lazy.shape),
+                got=shape,
+            )
+        sizes = {symbol: size for symbol, size in unifier.values.items() if isinstance(size, int)}
+        owner = self._lazy.owner
+        (owner.settle if owner is not None else self.settle)(sizes)
+        self.settle(sizes)
+
+    def _get_data(self) -> Tensor:
+        # A lazy parameter's data can be written to as well (normal_, fill_, zero_, copy_, assignment): that is
+        # done once its sizes are known.
+        return LazyData.of(self) if self._lazy is not None else super()._get_data()
+
+    def _set_data(self, new: Tensor) -> None:
+        if self._lazy is not None:
+            if isinstance(new, LazyData) and new._source is self:
+                return  # `p.data += 1` hands back what was written to
+            self.settle_as(tuple(new._values().shape))
+        super()._set_data(new)
+
+    def _fill(self, values: Any) -> Self:
+        if self._lazy is not None:
+            self.data._fill(values)
+            return self
+        return super()._fill(values)
+
+    def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
+        if self._lazy is not None:
+            self.data.normal_(mean, std)
+            return self
+        return super().normal_(mean, std)
+
+    def uniform_(self, low: Any = 0.0, high: Any = 1.0) -> Self:
+        if self._lazy is not None:
+            self.data.uniform_(low, high)
+            return self
+        return super().uniform_(low, high)
+
+    def __repr__(self) -> str:
+        if self._lazy is not None:
+            return f"Parameter of unknown size: {self._dtype.name}{render_shape(self._lazy.shape)}"
+        return "Parameter containing:\n" + printing.tensor_text(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.__setstate__(_copy_state(self.__getstate__(), memo))
+        return copied
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return _blank, (type(self),), self.__getstate__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        lazy = self._lazy
+        return {
+            "array": self._array,
+            "dtype": self._dtype,
+            "requires_grad": self._requires_grad,
+            "lazy": None if lazy is None else {name: getattr(lazy, name) for name in Lazy.__slots__},
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        initialize(self, state["array"], state["dtype"])
+        self._requires_grad = state["requires_grad"]
+        self._lazy = None
+        if state["lazy"] is not None:
+            self._lazy = Lazy.__new__(Lazy)
+            for name, value in state["lazy"].items():
+                setattr(self._lazy, name, value)
+
+
+def _blank(cls: type[Parameter]) -> Parameter:
+    return cls.__new__(cls)
+
+
+def _copy_state(state: dict[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
+    return {name: copy.deepcopy(value, memo) for name, value in state.items()}
+
+
+class LazyData(Tensor):
+    """The data of a lazy parameter: what is written to it is kept and done once there is memory."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, parameter: Parameter) -> LazyData:
+        """The data of this parameter."""
+        self = cls.__new__(cls)
+        initialize(self, None, parameter._dtype)
+        self._source = parameter
+        return self
+
+    def _type(self) -> TensorType:
+        assert self._source is not None
+        return self._source._type()
+
+    def _later(self, write: Callable[[Tensor], Any]) -> Self:
+        assert isinstance(self._source, Parameter)
+        if self._source._lazy is None:
+            write(self._source.data)
+        else:
+            self._source._lazy.writes.append(write)
+        return self
+
+    def _fill(self, values: Any) -> Self:
+        return self._later(_Write("_fill", (_frozen(values),)))
+
+    def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
+        return self._later(_Sample("normal_array", random.next_key(), (mean, std)))
+
+    def uniform_(self, low: Any = 0.0, high: Any = 1.0) -> Self:
+        return self._later(_Sample("uniform_array", random.next_key(), (low, high)))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._later(_Write("__setitem__", (index, _frozen(value))))
+
+    def __iadd__(self, other: Any) -> Self:
+        return self._later(_Write("__iadd__", (_frozen(other),)))
+
+    def __isub__(self, other: Any) -> Self:
+        return self._later(_Write("__isub__", (_frozen(other),)))
+
+    def __imul__(self, other: Any) -> Self:
+        return self._later(_Write("__imul__", (_frozen(other),)))
+
+    def __itruediv__(self, other: Any) -> Self:
+        return self._later(_Write("__itruediv__", (_frozen(other),)))
+
+    def detach(self) -> Tensor:
+        return self
+
+    def __repr__(self) -> str:
+        return f"tensor of unknown size: {self._dtype.name}{render_shape(self.shape)}"
+
+
+def _frozen(value: Any) -> Any:
+    """A value as it is now: an array that changes later must not change what was written."""
+    return check_tensor("assignment", value).detach().clone()
+
+
+class _Write:
+    """A method call to be made later; picklable."""
+
+    def __init__(self, method: str, arguments: tuple[Any, ...]) -> None:
+        self.method, self.arguments = method, arguments
+
+    def __call__(self, data: Tensor) -> None:
+        getattr(data, self.method)(*self.arguments)
+
+
+class _Sample:
+    """Random samples to be written later, from a key that was drawn when they were asked for."""
+
+    def __init__(self, sampler: str, key: random.Key, arguments: tuple[Any, ...]) -> None:
+        self.sampler, self.key, self.arguments = sampler, key, arguments
+
+    def __call__(self, data: Tensor) -> None:
+        put(data, Ellipsis, getattr(random, self.sampler)(self.key, tuple(data.shape), data._dtype, *self.arguments))

@@ -1,0 +1,132 @@
+"""Rows of ops that reduce over axes. Attributes: `axes` (non-negative, ascending) and `keepdims`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphnet.dtypes import bool_, int64
+from graphnet.errors import ShapeError
+from graphnet.ir import Shape, Unifier, product, render_shape
+from graphnet.ops.table import ANY, BOOL, FLOAT, NUMBER, Attrs, GradientRule, Op, Site, register
+
+__all__: list[str] = []
+
+
+def _kept(attrs: Attrs, shape: Shape) -> Shape:
+    return tuple(1 if axis in attrs["axes"] else dim for axis, dim in enumerate(shape))
+
+
+def _reduced(unifier: Unifier, attrs: Attrs, shape: Shape) -> Shape:
+    if attrs["keepdims"]:
+        return _kept(attrs, shape)
+    return tuple(dim for axis, dim in enumerate(shape) if axis not in attrs["axes"])
+
+
+def _reduced_not_empty(unifier: Unifier, attrs: Attrs, shape: Shape) -> Shape:
+    for axis in attrs["axes"]:
+        if shape[axis] == 0:
+            raise ShapeError(f"axis {axis} of {render_shape(shape)} is empty: there is no largest or smallest element")
+    return _reduced(unifier, attrs, shape)
+
+
+def _over_axes(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, axes, keepdims: np.asarray(function(x, axis=axes, keepdims=keepdims))
+
+
+def _spread(n: Site, value: Any) -> Any:
+    """A result-shaped value, seen in the input's shape."""
+    if not n.attrs["keepdims"]:
+        value = n("reshape", value, shape=_kept(n.attrs, n.shapes[0]))
+    return n("expand", value, shape=n.shapes[0])
+
+
+def _count(attrs: Attrs, shapes: Sequence[Shape]) -> Any:
+    return product(shapes[0][axis] for axis in attrs["axes"])
+
+
+def _mean_gradient(n: Site, g: Any) -> Any:
+    return _spread(n, n("div", g, _count(n.attrs, n.shapes)))
+
+
+def _extremum_gradient(n: Site, g: Any) -> Any:
+    """Evenly to all elements that tie, as torch.amax does."""
+    hits = n("cast", n("eq", n.x(0), _spread(n, n.y())), dtype=n.dtypes[0])
+    share = n("div", g, n("sum", hits, axes=n.attrs["axes"], keepdims=n.attrs["keepdims"]))
+    return n("mul", hits, _spread(n, share))
+
+
+def _prod_gradient(n: Site, g: Any) -> Any:
+    """The product of the other elements, right also where elements are 0."""
+    x, over = n.x(0), {"axes": n.attrs["axes"], "keepdims": n.attrs["keepdims"]}
+    zero = n("eq", x, 0)
+    safe = n("where", zero, 1, x)
+    others = n("div", _spread(n, n("prod", safe, **over)), safe)
+    zeros = n("sum", n("cast", zero, dtype=n.dtypes[0]), **over)
+    left = n("sub", _spread(n, zeros), n("cast", zero, dtype=n.dtypes[0]))
+    return n("mul", _spread(n, g), n("where", n("eq", left, 0), others, 0))
+
+
+def _reduction(
+    name: str,
+    reference: Callable[..., Any],
+    gradient: GradientRule | None = None,
+    *,
+    takes: str,
+    saves: str = "",
+    shape: Callable[..., Shape] = _reduced,
+    params: Callable[[Attrs, Sequence[Shape]], tuple[float, ...]] | None = None,
+    kernel: str | None = None,
+    onnx: str | None = None,
+    result: Any = None,
+) -> None:
+    register(
+        Op(
+            name=name,
+            shape=shape,
+            operands=(takes,),
+            reference=reference,
+            gradients=(gradient,),
+            promote="none",
+            saves=saves,
+            kernel=kernel or name,
+            params=params,
+            kernel_shape=lambda attrs, shapes: _kept(attrs, shapes[0]),
+            result=result,
+            onnx=onnx,
+        )
+    )
+
+
+_reduction("sum", _over_axes(np.sum), lambda n, g: _spread(n, g), takes=NUMBER, onnx="ReduceSum")
+_reduction(
+    "mean",
+    _over_axes(np.mean),
+    _mean_gradient,
+    takes=FLOAT,
+    kernel="sum",
+    # The mean of nothing is 0 * inf = NaN, as in NumPy and PyTorch.
+    params=lambda attrs, shapes: (1 / count if (count := int(_count(attrs, shapes))) else float("inf"),),
+    onnx="ReduceMean",
+)
+_reduction("prod", _over_axes(np.prod), _prod_gradient, takes=NUMBER, saves="0", onnx="ReduceProd")
+_reduction(
+    "max", _over_axes(np.max), _extremum_gradient, takes=ANY, saves="0y", shape=_reduced_not_empty, onnx="ReduceMax"
+)
+_reduction(
+    "min", _over_axes(np.min), _extremum_gradient, takes=ANY, saves="0y", shape=_reduced_not_empty, onnx="ReduceMin"
+)
+_reduction("any", _over_axes(np.any), takes=BOOL, result=bool_)
+_reduction("all", _over_axes(np.all), takes=BOOL, result=bool_)
+for _name in ("argmax", "argmin"):
+    _reduction(
+        _name,
+        lambda x, axes, keepdims, f=getattr(np, _name): np.asarray(f(x, axis=axes[0], keepdims=keepdims)),
+        takes=ANY,
+        shape=_reduced_not_empty,
+        params=lambda attrs, shapes: (float(attrs["axes"][0]),),
+        result=int64,
+        onnx={"argmax": "ArgMax", "argmin": "ArgMin"}[_name],
+    )

@@ -1,0 +1,259 @@
+"""Rows of ops that move or repeat elements without changing them: views, joins, picks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphnet.errors import ShapeError
+from graphnet.ir import Dim, Shape, SymbolicDim, Unifier, exact_quotient, product, render_shape
+from graphnet.ops.table import ANY, INDEX, NUMBER, Attrs, Op, Site, register
+
+__all__ = ["sliced_shape"]
+
+
+def _reshaped(unifier: Unifier, attrs: Attrs, x: Shape) -> Shape:
+    target: list[Dim] = list(attrs["shape"])
+    total = product(x)
+    unknown = [axis for axis, dim in enumerate(target) if isinstance(dim, int) and dim == -1]
+    if len(unknown) > 1:
+        raise ShapeError(f"to {render_shape(target)}: only one size can be left open with -1")
+    if unknown:
+        known = product(dim for axis, dim in enumerate(target) if axis != unknown[0])
+        rest = exact_quotient(unifier.resolve(total), unifier.resolve(known)) if known != 0 else None
+        if rest is None:
+            raise ShapeError(
+                f"to {render_shape(target)}: {render_shape(x)} has {total} elements, "
+                f"which is not a multiple of {known}"
+            )
+        target[unknown[0]] = rest
+    if not unifier.unify(total, product(target)):
+        raise ShapeError(
+            f"to {render_shape(target)}: expects {product(target)} elements, "
+            f"got {total} in shape {render_shape(x)}",
+            expected=product(target),
+            got=total,
+            operand=0,
+        )
+    return tuple(target)
+
+
+register(
+    Op(
+        name="reshape",
+        shape=_reshaped,
+        operands=(ANY,),
+        reference=lambda x, shape: x.reshape(shape),
+        gradients=(lambda n, g: n("reshape", g, shape=n.shapes[0]),),
+        view=lambda x, attrs: x.reshape(attrs["shape"]),
+        packed=True,
+        onnx="Reshape",
+    )
+)
+
+register(
+    Op(
+        name="permute",  # attribute: axes, for each axis of the result the input's
+        shape=lambda unifier, attrs, x: tuple(x[axis] for axis in attrs["axes"]),
+        operands=(ANY,),
+        reference=np.transpose,
+        gradients=(
+            lambda n, g: n("permute", g, axes=tuple(int(axis) for axis in np.argsort(n.attrs["axes"], kind="stable"))),
+        ),
+        view=lambda x, attrs: x.transpose(attrs["axes"]),
+        onnx="Transpose",
+    )
+)
+
+
+register(
+    Op(
+        name="detach",  # the same values, through which no gradient flows
+        shape=lambda unifier, attrs, x: x,
+        operands=(ANY,),
+        reference=np.array,
+        gradients=(None,),
+        promote="none",
+        view=lambda x, attrs: x.view(),
+        onnx="Identity",
+    )
+)
+
+
+def _expanded(unifier: Unifier, attrs: Attrs, x: Shape) -> Shape:
+    target: Shape = attrs["shape"]
+    lead = len(target) - len(x)
+    fits = lead >= 0 and all(
+        (isinstance(dim, int) and dim == 1) or unifier.unify(dim, target[lead + axis]) for axis, dim in enumerate(x)
+    )
+    if not fits:
+        raise ShapeError(
+            f"{render_shape(x)} does not broadcast to {render_shape(target)}",
+            expected=target,
+            got=x,
+            operand=0,
+        )
+    return target
+
+
+register(
+    Op(
+        name="expand",
+        shape=_expanded,
+        operands=(ANY,),
+        reference=lambda x, shape: np.broadcast_to(x, shape).copy(),
+        gradients=(lambda n, g: g,),
+        broadcasts=True,
+        view=lambda x, attrs: np.broadcast_to(x, attrs["shape"]),
+        onnx="Expand",
+    )
+)
+
+
+def sliced_shape(index: tuple[Any, ...], shape: Shape) -> Shape:
+    """The shape that basic indexing gives; `index` has an entry (int, slice, None) for every axis.
+
+    Raises:
+        ShapeError: a slice with bounds over an axis of unknown size.
+    """
+    result: list[Dim] = []
+    axes = iter(shape)
+    for entry in index:
+        if entry is None:
+            result.append(1)
+            continue
+        dim = next(axes)
+        if isinstance(entry, slice):
+            if entry == slice(None):
+                result.append(dim)
+            elif isinstance(entry.start, SymbolicDim) or isinstance(entry.stop, SymbolicDim):
+                result.append(entry.stop - entry.start)
+            elif isinstance(dim, int):
+                result.append(len(range(*entry.indices(dim))))
+            else:
+                raise ShapeError(f"a slice of an axis of unknown size {dim} has a size that only data can tell")
+    return tuple(result)
+
+
+def _at(attrs: Attrs) -> tuple[Any, ...]:
+    return tuple(slice(*entry) if isinstance(entry, tuple) else entry for entry in attrs["index"])
+
+
+# Attribute `index`: an entry for every axis and new axis: int, None, or (start, stop, step).
+register(
+    Op(
+        name="slice",
+        shape=lambda unifier, attrs, x: sliced_shape(_at(attrs), x),
+        operands=(ANY,),
+        reference=lambda x, index: np.asarray(x[_at({"index": index})]),
+        gradients=(lambda n, g: n("unslice", g, index=n.attrs["index"], shape=n.shapes[0]),),
+        view=lambda x, attrs: x[(*_at(attrs), ...)],
+        onnx="Slice",
+    )
+)
+
+
+def _unslice_reference(g: Any, index: Any, shape: Any) -> Any:
+    result = np.zeros(shape, g.dtype)
+    result[_at({"index": index})] = g
+    return result
+
+
+register(
+    Op(
+        name="unslice",  # zeros of `shape` with the operand where `slice` would have taken it
+        shape=lambda unifier, attrs, g: attrs["shape"],
+        operands=(ANY,),
+        reference=_unslice_reference,
+        gradients=(lambda n, g: n("slice", g, index=n.attrs["index"]),),
+        kernel="copy",
+        zeroed=True,
+        window=lambda out, attrs: out[(*_at(attrs), ...)],
+    )
+)
+
+
+def _joined(unifier: Unifier, attrs: Attrs, *shapes: Shape) -> Shape:
+    axis, first = attrs["axis"], shapes[0]
+    for operand, shape in enumerate(shapes):
+        fits = len(shape) == len(first) and all(
+            unifier.unify(a, b) for i, (a, b) in enumerate(zip(first, shape)) if i != axis
+        )
+        if not fits:
+            raise ShapeError(
+                f"along axis {axis}: all sizes but that one must agree, operand {operand} is "
+                f"{render_shape(shape)} and the first is {render_shape(first)}",
+                expected=first,
+                got=shape,
+                operand=operand,
+            )
+    total: Dim = 0
+    for shape in shapes:
+        total = total + shape[axis]
+    return (*first[:axis], total, *first[axis + 1 :])
+
+
+def _part(n: Site, g: Any) -> Any:
+    axis = n.attrs["axis"]
+    start: Dim = 0
+    for shape in n.shapes[: n.operand]:
+        start = start + shape[axis]
+    stop = start + n.shapes[n.operand][axis]
+    index = tuple((start, stop, None) if i == axis else (None, None, None) for i in range(len(n.shape)))
+    return n("slice", g, index=index)
+
+
+register(
+    Op(
+        name="cat",
+        shape=_joined,
+        operands=(ANY,),
+        reference=lambda *xs, axis: np.concatenate(xs, axis),
+        gradients=(_part,),
+        variadic=True,
+        kernel="concat",
+        params=lambda attrs, shapes: (float(attrs["axis"]),),
+        onnx="Concat",
+    )
+)
+
+
+def _taken(unifier: Unifier, attrs: Attrs, x: Shape, index: Shape) -> Shape:
+    return (*index, *x[1:])
+
+
+def _index_add_reference(g: Any, index: Any, shape: Sequence[int]) -> Any:
+    result = np.zeros(shape, g.dtype)
+    np.add.at(result, index, g)
+    return result
+
+
+register(
+    Op(
+        name="take",  # rows of x at an integer index; negative ones count from the end
+        shape=_taken,
+        operands=(ANY, INDEX),
+        reference=lambda x, index: x[index],
+        gradients=(lambda n, g: n("index_add", g, n.x(1), shape=n.shapes[0]), None),
+        promote="none",
+        saves="1",
+        kernel="take",
+        onnx="Gather",
+    )
+)
+
+register(
+    Op(
+        name="index_add",  # zeros of `shape` with the operand's rows added at an integer index
+        shape=lambda unifier, attrs, g, index: attrs["shape"],
+        operands=(NUMBER, INDEX),
+        reference=_index_add_reference,
+        gradients=(lambda n, g: n("take", g, n.x(1)), None),
+        promote="none",
+        saves="1",
+        kernel="index_add",
+        zeroed=True,
+    )
+)

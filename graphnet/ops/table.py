@@ -1,0 +1,186 @@
+"""The table of operations: one row per op, with everything that graphnet knows about it.
+
+A row names the op, says which operands it takes, how shapes and dtypes follow from theirs, what its
+gradients are as further ops, which kernel (or view) computes it, and what NumPy would compute: the
+reference that tests hold kernels against. Eager calls, tracing, differentiation and programs all read
+this table; there is no second place with such a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from graphnet.dtypes import DType, bool_, int64
+from graphnet.errors import DTypeError, ShapeError
+from graphnet.ir import Dim, Shape, TensorType, Unifier
+
+__all__ = ["TABLE", "Attrs", "GradientRule", "Op", "Site", "broadcast", "infer", "register"]
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Attrs: TypeAlias = "Mapping[str, Any]"
+ShapeRule: TypeAlias = "Callable[..., Shape]"  # (unifier, attrs, *input shapes)
+
+
+class Site(Protocol):
+    """What a gradient rule sees of the node it differentiates, and how it writes IR.
+
+    Calling the site emits an op: `n("mul", g, n.x(1))`. Values are opaque; Python numbers become literals
+    of the node's dtype.
+    """
+
+    operand: int  # the input whose gradient is wanted
+    attrs: Attrs
+    shapes: tuple[Shape, ...]
+    shape: Shape
+    dtypes: tuple[DType, ...]
+
+    def x(self, index: int) -> Any:
+        """The node's input; the row must list it in `saves`."""
+
+    def y(self) -> Any:
+        """The node's result; the row must have "y" in `saves`."""
+
+    def number(self, index: int) -> int | float | None:
+        """The input as a Python number, where it was written as one."""
+
+    def __call__(self, op: str, *inputs: Any, **attrs: Any) -> Any:
+        """Emit an op."""
+
+
+GradientRule: TypeAlias = "Callable[[Site, Any], Any]"
+
+FLOAT, NUMBER, ANY, BOOL, INDEX = "floating-point", "numeric", "any", "bool", "int64"
+_CATEGORIES: dict[str, tuple[int, ...]] = {FLOAT: (2,), NUMBER: (1, 2), ANY: (0, 1, 2), BOOL: (0,), INDEX: (1,)}
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Op:
+    """A row of the table.
+
+    Attributes:
+        name: the op's name; also what builders and errors call it.
+        shape: `(unifier, attrs, *shapes) -> shape`; raises ShapeError.
+        operands: one word per operand for the dtypes it takes; the last repeats where `variadic`.
+        optional: how many operands at the end may be left out.
+        promote: "common" brings operands to one dtype, "float" does and makes that floating point,
+            "none" takes each as it is.
+        result: dtype of the result; None for that of the first operand.
+        gradients: one rule per operand, None where nothing flows; the last repeats where `variadic`.
+            Rules of ops that broadcast may return the result's shape: it is summed to the operand's.
+        saves: what the rules read: "y" the result, digits the inputs.
+        kernel: name in the kernel table; None for views.
+        params: the kernel's numbers, from attributes and input shapes.
+        kernel_shape: shape in which the kernel writes the result, where it is another (kept axes).
+        window: the part of a zeroed result that the kernel writes; `zeroed` zeroes without a part.
+        view: for ops that only look at memory differently; `packed` ones need it contiguous.
+        reference: the same in NumPy, for tests.
+        label: what pictures show; the name where empty.
+        onnx: the ONNX operator that means the same, if one does.
+    """
+
+    name: str
+    shape: ShapeRule
+    operands: tuple[str, ...]
+    reference: Callable[..., Any]
+    gradients: tuple[GradientRule | None, ...] = ()
+    optional: int = 0
+    variadic: bool = False
+    promote: str = "common"
+    result: DType | Callable[[Attrs], DType] | None = None
+    saves: str = ""
+    broadcasts: bool = False
+    kernel: str | None = None
+    params: Callable[[Attrs, Sequence[Shape]], tuple[float, ...]] | None = None
+    kernel_shape: Callable[[Attrs, Sequence[Shape]], Shape] | None = None
+    zeroed: bool = False
+    window: Callable[[Array, Attrs], Array] | None = None
+    view: Callable[[Array, Attrs], Array] | None = None
+    packed: bool = False
+    label: str = ""
+    onnx: str | None = None
+
+    def gradient(self, index: int) -> GradientRule | None:
+        """The rule for one operand."""
+        if not self.gradients:
+            return None
+        return self.gradients[min(index, len(self.gradients) - 1) if self.variadic else index]
+
+    def operand(self, index: int) -> str:
+        """The word for the dtypes that an operand takes."""
+        return self.operands[min(index, len(self.operands) - 1)]
+
+
+TABLE: dict[str, Op] = {}
+
+
+def register(op: Op) -> Op:
+    """Enter a row."""
+    assert op.name not in TABLE, f"two rows for {op.name}"
+    TABLE[op.name] = op
+    return op
+
+
+def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -> TensorType:
+    """Shape and dtype of an op's result.
+
+    Raises:
+        ShapeError, DTypeError: the operands do not fit; without a place, which the caller knows.
+    """
+    for index, (_, dtype) in enumerate(types):
+        wanted = op.operands[index] if index < len(op.operands) else op.operands[-1]
+        if wanted == ANY:
+            continue
+        if dtype.category not in _CATEGORIES[wanted] or (wanted == INDEX and dtype is not int64):
+            raise wrong_dtype(wanted, dtype)
+        if wanted == FLOAT and dtype is not types[0].dtype and op.promote == "none":
+            raise DTypeError(
+                f"expects operands of one dtype, got {types[0].dtype.name} and {dtype.name}; "
+                "convert one with .float(), .double() or .to(dtype), or the module with .float() or .double()"
+            )
+    shape = op.shape(unifier, attrs, *[t.shape for t in types])
+    if op.result is None:
+        return TensorType(shape, types[0].dtype)
+    return TensorType(shape, op.result if isinstance(op.result, DType) else op.result(attrs))
+
+
+def wrong_dtype(wanted: str, got: DType) -> DTypeError:
+    """The error for an operand whose dtype the op does not take."""
+    hint = "; convert with .float() or .double()" if wanted == FLOAT else ""
+    return DTypeError(f"expects a {wanted} tensor, got {got.name}{hint}")
+
+
+def broadcast(unifier: Unifier, attrs: Attrs, *shapes: Shape) -> Shape:
+    """NumPy's broadcasting of any number of shapes. An unknown size is taken to equal what it meets."""
+    first = shapes[0]
+    if all(s == first for s in shapes[1:]):
+        return first
+    rank = max(map(len, shapes))
+    result: list[Dim] = [1] * rank
+    for operand, shape in enumerate(shapes):
+        for axis, dim in enumerate(shape, start=rank - len(shape)):
+            have = result[axis]
+            if dim == 1 and isinstance(dim, int):
+                continue
+            if have == 1 and isinstance(have, int):
+                result[axis] = dim
+            elif not unifier.unify(have, dim):
+                shown = " and ".join(str(tuple(unifier.resolve_shape(s))) for s in shapes)
+                raise ShapeError(
+                    f"shapes {shown} do not broadcast: axis {axis - rank} has sizes "
+                    f"{unifier.resolve(have)} and {unifier.resolve(dim)}",
+                    expected=unifier.resolve(have),
+                    got=unifier.resolve(dim),
+                    operand=operand,
+                )
+            elif not isinstance(have, int):
+                result[axis] = unifier.resolve(have)
+    return tuple(result)
+
+
+def index_dtype(dtype: DType) -> DType:
+    """The dtype in which integers and truth values are added up."""
+    return int64 if dtype is bool_ or not dtype.is_floating_point else dtype

@@ -1,0 +1,81 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphnet.errors import ArgumentError
+from graphnet.nn.parameter import Parameter
+from graphnet.optim.optimizer import Optimizer, check_not_negative
+from graphnet.tensor.creation import zeros_like
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, as torch.optim.SGD.
+
+    v = momentum · v + (1 - dampening) · g (the first time v = g), p = p - lr · v, where g includes
+    weight_decay · p; with `nesterov`, p = p - lr · (g + momentum · v).
+
+    Args:
+        params: parameters, or dicts of parameter groups.
+        lr: the learning rate.
+
+    Raises:
+        ArgumentError: a negative setting, or `nesterov` without momentum.
+
+    Example:
+        >>> import graphnet as gn
+        >>> w = gn.nn.Parameter(gn.ones(2))
+        >>> optimizer = gn.optim.SGD([w], lr=0.5)
+        >>> w.sum().backward()
+        >>> optimizer.step()
+        >>> w.data
+        tensor([0.5000, 0.5000])
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def _check(self, group: dict[str, Any]) -> None:
+        check_not_negative("SGD", **{k: group[k] for k in ("lr", "momentum", "weight_decay")})
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            raise ArgumentError("SGD: nesterov needs a momentum above 0 and no dampening")
+
+    def _update(self, parameter: Parameter, group: dict[str, Any]) -> None:
+        first, buffers = False, ()
+        if group["momentum"]:
+            state = self.state.setdefault(parameter, {})
+            first = "momentum_buffer" not in state
+            if first:
+                state["momentum_buffer"] = zeros_like(parameter)
+            buffers = (state["momentum_buffer"],)
+        numbers = (
+            group["lr"],
+            group["momentum"],
+            group["dampening"],
+            group["weight_decay"],
+            group["nesterov"],
+            group["maximize"],
+            first,
+        )
+        self._run("sgd", parameter, buffers, tuple(map(float, numbers)))

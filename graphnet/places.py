@@ -1,0 +1,44 @@
+"""Where in the user's source a call comes from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FrameType
+
+from graphnet.ir import Where
+
+__all__ = ["constructor_site", "stack_depth", "user_site"]
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def _outside(frame: FrameType | None) -> FrameType | None:
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame
+
+
+def user_site() -> Where | None:
+    """The nearest caller outside graphnet."""
+    frame = _outside(sys._getframe(1))
+    return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+def constructor_site(instance: object) -> Where | None:
+    """The place where `instance` is being made: the nearest caller outside graphnet and its own __init__s."""
+    frame = _outside(sys._getframe(1))
+    while frame is not None and frame.f_code.co_name == "__init__":
+        names = frame.f_code.co_varnames
+        if not names or frame.f_locals.get(names[0]) is not instance:
+            break
+        frame = _outside(frame.f_back)
+    return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+def stack_depth() -> int:
+    """The `stacklevel` with which a warning given by the caller points at the user's line."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        depth, frame = depth + 1, frame.f_back
+    return depth

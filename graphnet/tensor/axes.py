@@ -1,0 +1,59 @@
+"""Arguments that name axes and sizes, brought to one form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphnet.errors import ArgumentError, ArgumentTypeError, IndexOutOfRangeError
+from graphnet.ir import Shape, SymbolicDim
+
+__all__ = ["axis_of", "axes_of", "sizes_of"]
+
+
+def axis_of(what: str, axis: Any, rank: int) -> int:
+    """A possibly negative axis as one from 0 up; 0-d tensors count as having one axis, as in PyTorch.
+
+    Raises:
+        IndexOutOfRangeError: there is no such axis.
+        ArgumentTypeError: not a whole number.
+    """
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise ArgumentTypeError(f"{what}: an axis is a whole number, got {axis!r}")
+    number, last = int(axis), max(rank, 1)
+    if not -last <= number < last:
+        raise IndexOutOfRangeError(f"{what}: axis {number} is out of range for a tensor with {rank} axes")
+    return number % last
+
+
+def axes_of(what: str, axis: Any, rank: int) -> tuple[int, ...]:
+    """One axis, several, or None for all, ascending."""
+    if axis is None or (isinstance(axis, (tuple, list)) and not axis):
+        return tuple(range(rank))
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = sorted(axis_of(what, a, rank) for a in given)
+    if len(set(axes)) < len(axes):
+        raise ArgumentError(f"{what}: an axis appears twice in {axis!r}")
+    return tuple(axes) if rank else ()
+
+
+def sizes_of(what: str, sizes: tuple[Any, ...], open_sizes: bool = False) -> Shape:
+    """Sizes given one by one or as one sequence; with `open_sizes`, -1 is one too.
+
+    Raises:
+        ArgumentError: negative, not whole or not finite.
+    """
+    if len(sizes) == 1 and not hasattr(sizes[0], "__index__"):
+        if not isinstance(sizes[0], (tuple, list)):
+            raise ArgumentTypeError(f"{what}: sizes are whole numbers, got {sizes[0]!r}")
+        sizes = tuple(sizes[0])
+    result = []
+    for size in sizes:
+        if isinstance(size, SymbolicDim):
+            result.append(size)
+            continue
+        if isinstance(size, bool) or not hasattr(size, "__index__"):
+            raise ArgumentTypeError(f"{what}: sizes are whole numbers, got {size!r} in {tuple(sizes)}")
+        if int(size) < (-1 if open_sizes else 0):
+            raise ArgumentError(f"{what}: sizes are not negative, got {size} in {tuple(sizes)}")
+        result.append(int(size))
+    return tuple(result)

@@ -1,0 +1,435 @@
+"""The tensor: memory, what it was computed from, and `apply`, through which every operation goes."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+
+from graphnet.dtypes import DType, as_dtype, bool_, float32, int64, promote
+from graphnet.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DTypeError,
+    GradientError,
+    GraphnetError,
+    ShapeError,
+    UninitializedError,
+)
+from graphnet.ir import Constant, Literal, Node, Operand, Origin, Parameter, Scope, SymbolicDim, TensorType, Value, Where
+from graphnet.ops import TABLE, Op, infer
+from graphnet.places import user_site
+from graphnet.program import execute, run_kernel
+from graphnet.tensor.autograd import CONCRETE, Memory, Record, backward, duplicate
+from graphnet.tensor.size import Size
+from graphnet.tensor.state import state
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "Base",
+    "apply",
+    "as_array",
+    "check_tensor",
+    "fail",
+    "initialize",
+    "make",
+    "place",
+    "prepare",
+    "producer",
+    "set_tensor_class",
+    "wrap",
+]
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+
+
+class Tracer(Protocol):
+    """What records symbolic tensors instead of computing (see `graphnet.tensor.symbolic`)."""
+
+    def apply(self, op: Op, operands: Sequence[Any], attrs: dict[str, Any]) -> Any: ...
+
+
+class Base(Constant):
+    """Memory and history of a tensor; the public class adds the operators."""
+
+    __slots__ = ("__weakref__", "_array", "_dtype", "_memory", "_origin", "_record", "_requires_grad", "_source", "grad")
+
+    _tracer: ClassVar[Tracer | None] = None  # symbolic tensors have one
+    __array_ufunc__ = None  # lets array + tensor come here instead of into NumPy's loops
+    __array_priority__ = 1000
+
+    _array: Array | None
+    _dtype: DType
+    _memory: Memory
+    _origin: Origin | None
+    _record: Record | None
+    _requires_grad: bool
+    _source: Base | None
+    grad: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise ArgumentTypeError("make tensors with graphnet.tensor(data), zeros(shape), rand(shape), ...")
+
+    # -- what it is ---------------------------------------------------------------------------------------
+
+    def _values(self) -> Array:
+        """The memory, also of a view of a lazy parameter that was filled since."""
+        if self._array is None:
+            if self._source is not None and self._source._array is not None:
+                self._array = self._source._array
+            else:
+                raise self._missing()
+        return self._array
+
+    def _missing(self) -> GraphnetError:
+        if self._source is not None:
+            return self._source._missing()
+        return UninitializedError("the tensor has no values yet")
+
+    def _type(self) -> TensorType:
+        return TensorType(self._values().shape, self._dtype)
+
+    @property
+    def shape(self) -> Size:
+        """The sizes of the axes."""
+        return Size(self._type().shape)
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self._dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._type().shape)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to or through the tensor. Settable on tensors that were not computed."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Set `requires_grad` in place.
+
+        Raises:
+            GradientError: not a floating-point tensor, or one computed from others.
+        """
+        if requires_grad and not self._dtype.is_floating_point:
+            raise GradientError(f"only floating-point tensors have gradients, this one is {self._dtype.name}")
+        if not requires_grad and self._record is not None:
+            raise GradientError("requires_grad can be taken from leaf tensors only; use detach() on a computed one")
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was not computed from tensors that require a gradient."""
+        return self._record is None
+
+    def _operand(self) -> Operand:
+        """How a node refers to it."""
+        return self if self._record is None or self._record.node is None else Value(self._record.node)
+
+    # -- gradients ----------------------------------------------------------------------------------------
+
+    def _accumulate(self, gradient: Array) -> None:
+        if self.grad is None:
+            self.grad = wrap(gradient)
+        else:
+            self.grad = wrap(execute(TABLE["add"], (self.grad._values(), gradient), {}, self._type()))
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Compute the gradients of this tensor and add them to `.grad` of the leaves it was computed from.
+
+        Args:
+            gradient: what flows in, of this tensor's shape; may be left out for a single element (1 then).
+            retain_graph: keep what the pass needs, so that it can run again.
+
+        Raises:
+            GradientError: nothing here requires a gradient, the graph was freed, or a value was overwritten.
+            ShapeError: `gradient` has another shape.
+        """
+        if self._tracer is not None:
+            raise GradientError("backward() needs data; differentiate a traced graph with graph.gradient()")
+        if not self._requires_grad:
+            raise GradientError(
+                "backward: nothing it was computed from requires a gradient "
+                "(were the parameters frozen, or did it run under no_grad()?)"
+            )
+        if gradient is None:
+            if self._values().size != 1:
+                raise GradientError(
+                    f"backward without a gradient starts from a single element, got shape {tuple(self.shape)}; "
+                    "reduce it with .sum() or .mean(), or pass gradient="
+                )
+            start: Array = np.ones(self._values().shape, self._dtype.dtype)
+        else:
+            start = as_array(gradient, self._dtype, "backward")
+            if start.shape != self._values().shape:
+                raise ShapeError(
+                    f"backward: expects a gradient of shape {tuple(self.shape)}, got {start.shape}",
+                    expected=tuple(self.shape),
+                    got=start.shape,
+                )
+        if self._record is None:
+            self._accumulate(duplicate(start))
+        else:
+            backward(self._record, start, retain_graph)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a computed tensor in `.grad` too."""
+        if self._record is not None:
+            self._record.retained = weakref.ref(self)
+
+    # -- in place -----------------------------------------------------------------------------------------
+
+    def _overwrite(self, result: Base) -> Self:
+        """Take over a result computed out of place: the in-place forms of the operators."""
+        values = self._writable(result._requires_grad)
+        if result._type().shape != self._type().shape:
+            raise ShapeError(
+                f"in place: a result of shape {tuple(result.shape)} does not fit into {tuple(self.shape)}",
+                expected=tuple(self.shape),
+                got=tuple(result.shape),
+            )
+        if result._dtype.category > self._dtype.category:
+            raise DTypeError(f"in place: a {result._dtype.name} result does not fit into a {self._dtype.name} tensor")
+        run_kernel("copy", (result._values(),), (values,))
+        self._memory.version += 1
+        if result._record is not None:
+            self._record, self._requires_grad, self._origin = result._record, True, result._origin
+        return self
+
+    def _writable(self, recorded: bool = False) -> Array:
+        """The memory, where it may be overwritten."""
+        values = self._values()
+        if not values.flags.writeable:
+            raise ArgumentError("the tensor's memory is read-only (a broadcast view or a read-only array); clone() it")
+        if state.grad and (recorded or self._requires_grad):
+            if self._record is None and self._requires_grad:
+                raise GradientError(
+                    "a leaf tensor that requires a gradient cannot be overwritten while gradients are recorded; "
+                    "use with graphnet.no_grad(): or write to its .data"
+                )
+            viewers = self._memory.viewers or ()
+            if any((seen := ref()) is not None and seen is not self for ref in viewers):
+                raise GradientError(
+                    "overwriting in place a tensor that shares its memory with a view is not differentiable here; "
+                    "clone() one of them first, or write y = y * 2 for y *= 2"
+                )
+        return values
+
+    def _share_memory(self, other: Base) -> None:
+        """Become a view of `other`'s memory."""
+        self._memory = memory = other._memory
+        if memory.viewers is None:
+            memory.viewers = [weakref.ref(other)]
+        elif len(memory.viewers) > 32:
+            memory.viewers = [ref for ref in memory.viewers if ref() is not None]
+        memory.viewers.append(weakref.ref(self))
+
+
+_factory: Callable[[], Any]
+
+
+def set_tensor_class(cls: type[Base]) -> None:
+    """Name the class that results have: the public one, defined on top of this file."""
+    global _factory
+    new = cls.__new__
+    _factory = lambda: new(cls)  # noqa: E731
+
+
+def initialize(tensor: Any, array: Array | None, dtype: DType) -> None:
+    """Set every slot of a tensor that was made without __init__."""
+    tensor._array = array
+    tensor._dtype = dtype
+    tensor._memory = Memory()
+    tensor._origin = tensor._record = tensor._source = tensor.grad = None
+    tensor._requires_grad = False
+
+
+def make(array: Array, dtype: DType) -> Any:
+    """A tensor over an array of that dtype."""
+    tensor = _factory()
+    initialize(tensor, array, dtype)
+    return tensor
+
+
+def wrap(array: Array) -> Any:
+    """A tensor over an array, sharing its memory where the layout allows.
+
+    Raises:
+        DTypeError: for a dtype that graphnet does not have.
+    """
+    dtype = as_dtype(array.dtype)
+    if not array.dtype.isnative or not array.flags.aligned or any(s % array.itemsize for s in array.strides):
+        array = np.array(array, dtype.dtype, order="C")
+    return make(array.view(np.ndarray) if type(array) is not np.ndarray else array, dtype)
+
+
+def as_array(value: Any, dtype: DType, what: str = "value") -> Array:
+    """A tensor, array or number as an array of that dtype."""
+    tensor = value if isinstance(value, Base) else check_tensor(what, value)
+    if tensor._dtype is not dtype:
+        tensor = apply("cast", tensor, dtype=dtype)
+    return tensor._values()
+
+
+_NUMBERS = (bool, int, float, np.generic, SymbolicDim)
+_NATURAL: dict[type, DType] = {bool: bool_, int: int64, float: float32}
+
+
+def check_tensor(what: str, value: Any) -> Any:
+    """A tensor from what may stand for one: a tensor, a NumPy array or a number.
+
+    Raises:
+        ArgumentTypeError: for anything else, lists included.
+    """
+    if isinstance(value, Base):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return wrap(np.asarray(value))
+    if isinstance(value, (bool, int, float)):
+        return make(*_literal_array(value, _NATURAL[type(value)]))
+    kind = type(value).__name__
+    hint = "; make one with graphnet.tensor(...)" if isinstance(value, (list, tuple)) else ""
+    raise ArgumentTypeError(f"{what}: expects a tensor or a NumPy array, got a {kind}{hint}")
+
+
+def _literal_array(value: Any, dtype: DType) -> tuple[Array, DType]:
+    if dtype is float32 and abs(value) > 3.4028235e38 and value == value:
+        value = float("inf") if value > 0 else float("-inf")
+    try:
+        return np.asarray(value, dtype.dtype), dtype
+    except OverflowError:
+        raise ArgumentError(f"the number {value} does not fit into {dtype.name}") from None
+
+
+def prepare(op: Op, operands: Sequence[Any]) -> list[Base | Literal]:
+    """Operands as tensors and typed literals, brought to the dtypes that the op's row asks for."""
+    if not len(op.operands) - op.optional <= len(operands) and not op.variadic:
+        raise ArgumentTypeError(f"{op.name} takes {len(op.operands)} operands, got {len(operands)}")
+    values = [x if isinstance(x, (Base, *_NUMBERS)) else check_tensor(op.name, x) for x in operands]
+    if op.promote == "none":
+        return [v if isinstance(v, Base) else _literal(v, None) for v in values]
+    start = 1 if op.promote == "after first" else 0
+    group = values[start:]
+    numbers = [v for v in group if not isinstance(v, Base)]
+    dtypes = {v._dtype for v in group if isinstance(v, Base)}
+    if len(dtypes) == 1 and (not numbers or next(iter(dtypes)).is_floating_point):
+        common = next(iter(dtypes))
+    else:
+        ranks = [(v._dtype, len(v._type().shape)) for v in group if isinstance(v, Base)]
+        common = promote(ranks, [_natural(v) for v in numbers])
+    if op.promote == "float" and not common.is_floating_point:
+        common = float32
+    for index, value in enumerate(values[start:], start):
+        if not isinstance(value, Base):
+            values[index] = _literal(value, common)
+        elif value._dtype is not common:
+            values[index] = apply("cast", value, dtype=common)
+    return values
+
+
+def _natural(value: Any) -> DType:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return int64 if isinstance(value, SymbolicDim) else _NATURAL.get(type(value)) or as_dtype(type(value))
+
+
+def _literal(value: Any, dtype: DType | None) -> Literal:
+    return Literal(value.item() if isinstance(value, np.generic) else value, dtype or _natural(value))
+
+
+def place() -> tuple[Scope | None, Where | None]:
+    """The running module call and the user's line: of the layer's making inside a library layer."""
+    if state.replayed is not None:
+        return state.replayed
+    scope = state.scope
+    return scope, scope.where if scope is not None and scope.library else user_site()
+
+
+def apply(name: str, *operands: Any, **attrs: Any) -> Any:
+    """Apply an op of the table: compute it, or record it where a graph is being traced.
+
+    Raises:
+        ShapeError, DTypeError, IndexOutOfRangeError: naming module path, source place, expected and got,
+            and what produced the operand at fault.
+    """
+    op = TABLE[name]
+    active = state.tracer
+    for operand in operands:
+        if isinstance(operand, Base):
+            if operand._tracer is not None:
+                return operand._tracer.apply(op, operands, attrs)
+            if active is not None and (operand._requires_grad or isinstance(operand, Parameter)):
+                return active.apply(op, operands, attrs)
+    values: list[Any] = list(operands)
+    try:
+        values = prepare(op, operands)
+        arrays = [v._values() if isinstance(v, Base) else _literal_array(*v)[0] for v in values]
+        types = [TensorType(a.shape, v._dtype if isinstance(v, Base) else v.dtype) for a, v in zip(arrays, values)]
+        result = infer(op, CONCRETE, types, attrs)
+        array = execute(op, arrays, attrs, result)
+    except GraphnetError as error:
+        raise fail(op, error, values) from None
+    tensor = make(array, result.dtype)
+    if op.view is not None and (not op.packed or arrays[0].flags.c_contiguous):
+        tensor._share_memory(values[0])
+    scope, where = place()
+    tensor._origin = Origin(name, scope, where)
+    if state.grad and result.dtype.is_floating_point and op.gradients:
+        for value in values:
+            if isinstance(value, Base) and value._requires_grad:
+                _remember(op, tensor, values, arrays, types, attrs, result)
+                break
+    return tensor
+
+
+def _remember(
+    op: Op,
+    tensor: Base,
+    values: Sequence[Any],
+    arrays: Sequence[Array],
+    types: Sequence[TensorType],
+    attrs: dict[str, Any],
+    result: TensorType,
+) -> None:
+    """Record how a tensor was computed."""
+    assert tensor._origin is not None and tensor._array is not None
+    tensors = [v if isinstance(v, Base) else None for v in values]
+    inputs = tuple(v._operand() if isinstance(v, Base) else v for v in values)
+    node = Node(op.name, inputs, attrs, op.name, tensor._origin.scope, tensor._origin.where)
+    sources = tuple((t._record or t) if t is not None and t._requires_grad else None for t in tensors)
+    memories = [t._memory if t is not None else None for t in tensors]
+    tensor._record = Record(op, node, attrs, sources, types, result, arrays, memories, tensor._array, tensor._memory)
+    tensor._requires_grad = True
+
+
+def fail(op: Op, error: GraphnetError, values: Sequence[Any]) -> GraphnetError:
+    """The error, told where it happened and what produced the operand at fault."""
+    if getattr(error, "placed", False):
+        return error
+    scope, where = place()
+    text = str(error).removeprefix(f"{op.name}: ").removeprefix(f"{op.kernel}: ")
+    if isinstance(error, ShapeError) and error.operand is not None and error.operand < len(values):
+        text += producer(values[error.operand])
+    error.args = (f"{Origin(op.name, scope, where)}: {text}",)
+    error.placed = True  # type: ignore[attr-defined]
+    return error
+
+
+def producer(value: Any) -> str:
+    """What produced a value, as the end of a sentence; empty where nothing is known."""
+    if not isinstance(value, Base) or isinstance(value, Parameter) or value._origin is None:
+        return ""
+    return f", the {'' if value._origin.op == 'input' else 'output of '}{value._origin}"

@@ -1,0 +1,137 @@
+"""Indexing: what stands in the brackets, as ops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.dtypes import bool_, int64
+from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError, ShapeError
+from graphnet.ir import render_shape
+from graphnet.program import run_kernel
+from graphnet.tensor.core import Base, apply, as_array, check_tensor
+
+__all__ = ["get", "put"]
+
+
+def get(tensor: Any, index: Any) -> Any:
+    """tensor[index]"""
+    rows = _row_index(index)
+    if rows is not None:
+        return _take(tensor, rows)
+    basic = _basic(index, tuple(tensor._type().shape))
+    return apply("slice", tensor, index=basic)
+
+
+def put(tensor: Any, index: Any, value: Any) -> None:
+    """tensor[index] = value, in the memory that the tensor has."""
+    new = check_tensor("assignment", value)
+    target = tensor._writable(new._requires_grad)
+    if tensor._requires_grad and tensor._record is not None or new._requires_grad:
+        from_where = "graphnet.where(mask, a, b)"
+        raise ArgumentTypeError(
+            f"assigning to elements of a tensor with a gradient is not differentiable here; build it with {from_where} "
+            "or graphnet.cat(...), or assign under no_grad()"
+        )
+    source = as_array(new, tensor._dtype)
+    rows = _row_index(index)
+    if rows is not None:
+        target[rows._values()] = source
+    else:
+        basic = _basic(index, target.shape)
+        window = target[(*(slice(*e) if isinstance(e, tuple) else e for e in basic), ...)]
+        lead = source.ndim - window.ndim
+        if lead > 0 and source.shape[:lead] == (1,) * lead:
+            source = source.reshape(source.shape[lead:])
+        try:
+            np.broadcast_shapes(source.shape, window.shape)
+            fits = source.ndim <= window.ndim and np.broadcast_shapes(source.shape, window.shape) == window.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ShapeError(
+                f"assignment: a value of shape {render_shape(source.shape)} does not broadcast to "
+                f"{render_shape(window.shape)}, the shape of the indexed part",
+                expected=window.shape,
+                got=source.shape,
+            )
+        run_kernel("copy", (source,), (window,))
+    tensor._memory.version += 1
+
+
+def _row_index(index: Any) -> Any:
+    """An integer or bool tensor, array or list as the only index, as a tensor; None for other indices."""
+    if isinstance(index, list):
+        index = np.asarray(index, np.int64 if not index else None)
+    if isinstance(index, np.ndarray) or (isinstance(index, Base) and index._dtype.category < 2):
+        index = check_tensor("index", index)
+        return index if index._tracer is not None or index.ndim or index._dtype is bool_ else None
+    return None
+
+
+def _take(tensor: Any, index: Any) -> Any:
+    if index._dtype is bool_:
+        mask, shape = index._values(), tuple(tensor.shape)
+        if mask.shape != shape[: mask.ndim]:
+            raise ShapeError(
+                f"a bool index of shape {render_shape(mask.shape)} does not fit a tensor of shape {render_shape(shape)}",
+                expected=shape[: mask.ndim],
+                got=mask.shape,
+            )
+        if mask.ndim != 1:
+            tensor = apply("reshape", tensor, shape=(mask.size, *shape[mask.ndim :]))
+        index = check_tensor("index", np.flatnonzero(mask))
+    elif index._dtype is not int64:
+        if index._dtype.is_floating_point:
+            raise ArgumentTypeError(f"tensors used as indices are integer or bool, got {index._dtype.name}")
+        index = apply("cast", index, dtype=int64)
+    return apply("take", tensor, index)
+
+
+def _basic(index: Any, shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An entry for every axis and new axis: int, None, or (start, stop, step)."""
+    entries = list(index) if isinstance(index, tuple) else [index]
+    taken = sum(1 for e in entries if e is not None and e is not Ellipsis)
+    if taken > len(shape):
+        raise IndexOutOfRangeError(f"{taken} indices for a tensor with {len(shape)} axes, shape {render_shape(shape)}")
+    dots = [i for i, e in enumerate(entries) if e is Ellipsis]
+    if len(dots) > 1:
+        raise IndexOutOfRangeError("only one ... fits into an index")
+    at = dots[0] if dots else len(entries)
+    entries[at : at + 1] = [slice(None)] * (len(shape) - taken)
+    result: list[Any] = []
+    axis = 0
+    for entry in entries:
+        if entry is None:
+            result.append(None)
+            continue
+        size = shape[axis]
+        if isinstance(entry, slice):
+            result.append(_slice(entry))
+        else:
+            result.append(_position(entry, size, axis))
+        axis += 1
+    return tuple(result)
+
+
+def _slice(entry: slice) -> tuple[int | None, ...]:
+    parts = tuple(None if p is None else _whole(p) for p in (entry.start, entry.stop, entry.step))
+    if parts[2] is not None and parts[2] <= 0:
+        raise ArgumentTypeError(f"a slice's step is positive, got {parts[2]}")
+    return parts
+
+
+def _position(entry: Any, size: Any, axis: int) -> int:
+    position = _whole(entry)
+    if isinstance(size, int) and not -size <= position < size:
+        raise IndexOutOfRangeError(f"index {position} is out of range for axis {axis} with size {size}")
+    return position
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise ArgumentTypeError(
+            f"an index is made of whole numbers, slices, None, ... or one integer or bool tensor, got {value!r}"
+        )
+    return int(value.__index__())

@@ -1,0 +1,137 @@
+"""Python's operators on tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphnet.dtypes import bool_
+from graphnet.errors import DTypeError
+from graphnet.ir import SymbolicDim
+from graphnet.tensor.core import Base, apply, check_tensor
+
+if TYPE_CHECKING:
+    from graphnet.tensor.tensor import Tensor
+
+__all__ = ["Operators", "matmul"]
+
+_TAKEN = (Base, int, float, np.ndarray, np.generic, SymbolicDim)
+
+
+def _forward(name: str) -> Any:
+    def operator(self: Any, other: Any) -> Any:
+        return apply(name, self, other) if isinstance(other, _TAKEN) else NotImplemented
+
+    return operator
+
+
+def _reflected(name: str) -> Any:
+    def operator(self: Any, other: Any) -> Any:
+        return apply(name, other, self) if isinstance(other, _TAKEN) else NotImplemented
+
+    return operator
+
+
+def _in_place(name: str) -> Any:
+    def operator(self: Any, other: Any) -> Any:
+        return self._overwrite(apply(name, self, other)) if isinstance(other, _TAKEN) else NotImplemented
+
+    return operator
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """The matrix product, as torch.matmul: vectors are rows or columns, leading axes are batched.
+
+    Args:
+        a: (n,), (m, n) or (*, m, n).
+        b: (n,), (n, p) or (*, n, p).
+
+    Raises:
+        ShapeError: the inner sizes differ, or the leading axes do not broadcast.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.matmul(gn.ones(2, 3), gn.ones(3))
+        tensor([3., 3.])
+    """
+    rank_a, rank_b = len(a._type().shape), len(b._type().shape)
+    if rank_a == 1:
+        a = apply("reshape", a, shape=(1, *a.shape))
+    if rank_b == 1:
+        b = apply("reshape", b, shape=(*b.shape, 1))
+    result = apply("matmul", a, b)
+    if rank_a == 1 or rank_b == 1:
+        shape = tuple(result.shape)
+        kept = shape[:-2] + (() if rank_a == 1 else shape[-2:-1]) + (() if rank_b == 1 else shape[-1:])
+        result = apply("reshape", result, shape=kept)
+    return result
+
+
+class Operators(Base):
+    """Arithmetic, comparison and in-place operators, with NumPy's broadcasting and PyTorch's dtype rules."""
+
+    __slots__ = ()
+
+    __add__, __radd__, __iadd__ = _forward("add"), _reflected("add"), _in_place("add")
+    __sub__, __rsub__, __isub__ = _forward("sub"), _reflected("sub"), _in_place("sub")
+    __mul__, __rmul__, __imul__ = _forward("mul"), _reflected("mul"), _in_place("mul")
+    __truediv__, __rtruediv__, __itruediv__ = _forward("div"), _reflected("div"), _in_place("div")
+    __pow__, __rpow__, __ipow__ = _forward("pow"), _reflected("pow"), _in_place("pow")
+    __floordiv__, __rfloordiv__, __ifloordiv__ = (
+        _forward("floor_div"),
+        _reflected("floor_div"),
+        _in_place("floor_div"),
+    )
+    __mod__, __rmod__, __imod__ = _forward("remainder"), _reflected("remainder"), _in_place("remainder")
+    __eq__, __ne__ = _forward("eq"), _forward("ne")
+    __lt__, __le__, __gt__, __ge__ = _forward("lt"), _forward("le"), _forward("gt"), _forward("ge")
+
+    __hash__ = object.__hash__  # tensors are told apart by identity; == is element by element
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return matmul(self, _matrix(other)) if isinstance(other, (Base, np.ndarray)) else NotImplemented  # type: ignore[no-any-return]
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return matmul(_matrix(other), self) if isinstance(other, (Base, np.ndarray)) else NotImplemented  # type: ignore[no-any-return]
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self._overwrite(matmul(self, _matrix(other)))
+
+    def __neg__(self) -> Tensor:
+        return apply("neg", self)  # type: ignore[no-any-return]
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return apply("abs", self)  # type: ignore[no-any-return]
+
+    def __invert__(self) -> Tensor:
+        return apply("logical_not", self)  # type: ignore[no-any-return]
+
+    def __and__(self, other: Any) -> Tensor:
+        return _logical("minimum", self, other)  # type: ignore[no-any-return]
+
+    def __or__(self, other: Any) -> Tensor:
+        return _logical("maximum", self, other)  # type: ignore[no-any-return]
+
+    def __xor__(self, other: Any) -> Tensor:
+        return _logical("ne", self, other)  # type: ignore[no-any-return]
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+
+def _matrix(value: Any) -> Any:
+    return check_tensor("matmul", value)
+
+
+def _logical(name: str, a: Any, b: Any) -> Any:
+    """Truth values as 0 and 1: `and` is the smaller, `or` the larger, `xor` is unequal."""
+    if not isinstance(b, (Base, bool, np.bool_, np.ndarray)):
+        return NotImplemented
+    other = check_tensor(name, b)
+    for operand in (a, other):
+        if operand.dtype is not bool_:
+            raise DTypeError(f"& | ^ take bool tensors, got {operand.dtype.name}; compare first, e.g. (x > 0)")
+    return apply(name, a, other)

@@ -1,0 +1,178 @@
+"""Tensors without data: operations on them become nodes of a graph, and only shapes are inferred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from graphnet.errors import ArgumentTypeError, GradientError, GraphError, GraphnetError, ShapeError, TraceError
+from graphnet.ir import Graph, Operand, Origin, Scope, TensorType, Unifier, Value
+from graphnet.ops import TABLE, Op
+from graphnet.ops.emit import Emitter
+from graphnet.places import user_site
+from graphnet.tensor.core import Array, Base, apply, fail, initialize, place, prepare
+from graphnet.tensor.state import state
+from graphnet.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["SymbolicTensor", "Tracer"]
+
+
+class SymbolicTensor(Tensor):
+    """A tensor whose shape and dtype are known and whose values are not: a result within a graph."""
+
+    __slots__ = ("_seen", "_tracer", "_value")
+
+    _tracer: Tracer  # type: ignore[assignment]
+    _value: Value
+    _seen: int  # the version of the memory that _value is
+
+    def _values(self) -> Array:
+        raise TraceError(
+            f"{_site()}the values of {self._origin} are not known while a graph is made from shapes; "
+            "call the network on data, or keep Python code (float, item, numpy, print of values) out of forward"
+        )
+
+    def __bool__(self) -> bool:
+        raise TraceError(
+            f"{_site()}a `while` or `if` (or and/or/not, assert) depends on the value of {self._origin}, and a graph "
+            "made from shapes cannot follow it yet: call the network on data instead, which runs any Python"
+        )
+
+    def _type(self) -> TensorType:
+        return self._tracer.emitter.type_of(self._value)
+
+    def _operand(self) -> Operand:
+        if self._seen != self._memory.version:
+            raise TraceError(
+                f"{_site()}{self._origin} shares its memory with a tensor that was overwritten in place since; "
+                "a traced graph has no shared memory: write y = y * 2 for y *= 2"
+            )
+        return self._value
+
+    def _overwrite(self, result: Base) -> Self:
+        have, new = self._type(), result._type()
+        unifier = self._tracer.emitter.sizes
+        if len(have.shape) != len(new.shape) or not all(map(unifier.unify, have.shape, new.shape)):
+            raise ShapeError(f"in place: a result of shape {new.shape} does not fit into {have.shape}")
+        if new.dtype.category > have.dtype.category:
+            raise ArgumentTypeError(f"in place: a {new.dtype.name} result does not fit into a {have.dtype.name} tensor")
+        if new.dtype is not have.dtype:
+            result = apply("cast", result, dtype=have.dtype)
+        value = result._operand()
+        assert isinstance(value, Value)
+        self._value, self._origin = value, result._origin
+        self._requires_grad = self._requires_grad or result._requires_grad
+        self._memory.version += 1
+        self._seen = self._memory.version
+        return self
+
+    def _writable(self, recorded: bool = False) -> Array:
+        raise TraceError(f"{_site()}elements of a traced tensor cannot be assigned; build it with where or cat")
+
+    def detach(self) -> Tensor:
+        result: Tensor = apply("detach", self)
+        result._requires_grad = False
+        return result
+
+    def _get_data(self) -> Tensor:
+        return self.detach()
+
+    def _set_data(self, new: Tensor) -> None:
+        raise TraceError(f"{_site()}the data of a traced tensor cannot be replaced")
+
+    def is_contiguous(self) -> bool:
+        return True
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        raise GradientError("a traced tensor has no gradient of its own; parameters have")
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise ArgumentTypeError("a 0-d tensor cannot be iterated over")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        shape, dtype = self._type()
+        return f"<traced {dtype.name}{tuple(shape)}: {self._value!r} of {self._tracer.emitter.graph.name}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        raise TraceError(f"{_site()}a traced tensor cannot be copied")
+
+    __reduce_ex__ = None  # type: ignore[assignment]
+
+
+def _site() -> str:
+    site = user_site()
+    return f"{site}: " if site is not None else ""
+
+
+class Tracer:
+    """Records the operations on symbolic tensors into a graph. While it is active (see `state.tracer`),
+    operations on parameters alone are recorded as well: their values change as they are trained."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.emitter = Emitter(graph, Unifier())
+        self.closed = False
+        self.roots: list[Any] = []  # modules called from outside any module: their paths name parameters
+        self.given_names: dict[Any, str] = {}  # of parameters that come with a graph traced into this one
+        self._grad = state.grad
+        self._first: set[Scope] = set()  # library calls that have named a node after themselves
+
+    def input(self, name: str, type: TensorType) -> SymbolicTensor:
+        """A tensor that stands for an input."""
+        value = self.emitter.input(name, type, user_site())
+        return self._tensor(value, Origin("input", None, None, value.node.name), False)
+
+    def _tensor(self, value: Value, origin: Origin, requires_grad: bool) -> SymbolicTensor:
+        tensor = SymbolicTensor.__new__(SymbolicTensor)
+        initialize(tensor, None, self.emitter.graph.type_of(value).dtype)
+        tensor._tracer, tensor._value, tensor._seen = self, value, 0
+        tensor._origin, tensor._requires_grad = origin, requires_grad
+        return tensor
+
+    def apply(self, op: Op, operands: Sequence[Any], attrs: dict[str, Any]) -> SymbolicTensor:
+        """Record an operation.
+
+        Raises:
+            GraphError: the graph is finished, or an operand belongs to another one.
+            ShapeError, DTypeError: the operands do not fit.
+        """
+        graph = self.emitter.graph
+        if self.closed:
+            raise GraphError(
+                f"{_site()}{op.name}: a tensor of the graph {graph.name!r} is used after the graph was finished; "
+                "call the graph on data, or make the whole graph within one trace or with block"
+            )
+        values: list[Any] = list(operands)
+        scope, where = place()
+        try:
+            values = prepare(op, operands)
+            for value in values:
+                if isinstance(value, SymbolicTensor) and value._tracer is not self:
+                    raise GraphError(f"an operand belongs to another graph, {value._tracer.emitter.graph.name!r}")
+            inputs: list[Operand] = [v._operand() if isinstance(v, SymbolicTensor) else v for v in values]
+            result = self.emitter.emit(op, inputs, attrs, self._name(op, scope), scope, where)
+        except GraphnetError as error:
+            raise fail(op, error, values) from None
+        requires_grad = any(isinstance(v, Base) and v._requires_grad for v in values)
+        if requires_grad and self._grad and not state.grad and op.name != "detach":
+            result = self.emitter.emit(TABLE["detach"], [result], {}, f"{result.node.name}.detach", scope, where)
+            requires_grad = False
+        tensor = self._tensor(result, Origin(op.name, scope, where), requires_grad)
+        if op.view is not None and isinstance(values[0], SymbolicTensor):
+            tensor._memory = values[0]._memory
+            tensor._seen = tensor._memory.version
+        return tensor
+
+    def _name(self, op: Op, scope: Scope | None) -> str:
+        """The path of a library layer, for its first operation; else the path and the operation's name."""
+        if scope is None:
+            return op.name
+        if scope.library and scope.path and scope not in self._first:
+            self._first.add(scope)
+            return scope.path
+        return f"{scope.path}.{op.name}" if scope.path else op.name
+

@@ -1,0 +1,132 @@
+"""Tracing: a network's graph from shapes alone."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphnet.dtypes import DType, as_dtype, float32
+from graphnet.errors import ArgumentTypeError, GraphError, TraceError
+from graphnet.graph import Graph, dims_of
+from graphnet.ir import TensorType
+from graphnet.nn import Module, Parameter
+from graphnet.nn.module import warn_unreached
+from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, state
+
+__all__ = ["Spec", "trace"]
+
+
+class Spec(NamedTuple):
+    """Shape and dtype of an input, for inputs that are not of the network's float type.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.Spec(("N",), gn.int64).shape
+        ('N',)
+    """
+
+    shape: Any
+    dtype: Any = float32
+
+
+def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Graph:
+    """Record the graph of a network without data.
+
+    Args:
+        network: a module, a graph, or a function on tensors.
+        *inputs: for each input its shape, such as ("N", 20) with a named batch size; or a `Spec` with a dtype; or a
+            tensor or array, of which shape and dtype count.
+        dtype: of inputs given as shapes; by default that of the network's parameters.
+        **settings: passed on to the network as they are.
+
+    Returns:
+        The graph. Sizes of lazy layers that could be inferred are known now, and their parameters filled.
+
+    Raises:
+        ShapeError, DTypeError: layers do not fit, named with path, class, source place, expected and got.
+        TraceError: the code wants values, such as a `while` on a tensor, named with file and line.
+        GraphError: the network computes nothing.
+
+    Example:
+        >>> import graphnet as gn
+        >>> net = gn.nn.Sequential(gn.nn.LazyLinear(4), gn.nn.ReLU(), gn.nn.LazyLinear(2))
+        >>> graph = gn.trace(net, ("N", 20))
+        >>> [node.name for node in graph.nodes]
+        ['input', '0', '1', '2']
+        >>> net[0].weight.shape
+        graphnet.Size([4, 20])
+    """
+    if isinstance(network, type):
+        raise ArgumentTypeError(f"trace: expects a network, got the class {network.__name__}; call it to make one")
+    if not callable(network):
+        raise ArgumentTypeError(f"trace: expects a module, a graph or a function, got a {type(network).__name__}")
+    graph = Graph(network.name if isinstance(network, Graph) else getattr(network, "__name__", type(network).__name__))
+    names = _input_names(network, len(inputs))
+    default = as_dtype(dtype) if dtype is not None else _float_type(network)
+    tracer = graph._open("trace")
+    tensors = []
+    for name, given in zip(names, inputs):
+        shape, kind = _spec(name, given, default)
+        tensors.append(tracer.input(name, TensorType(dims_of(graph, name, shape), kind)))
+    if isinstance(network, Module):
+        graph._root = network
+    elif isinstance(network, Graph):
+        graph._root = network._root
+    outer = state.tracer, state.module, state.scope, state.hint
+    state.tracer, state.module, state.scope, state.hint = tracer, None, None, None
+    try:
+        result = network(*tensors, **settings)
+    finally:
+        state.tracer, state.module, state.scope, state.hint = outer
+        closed, tracer.closed = tracer.closed, True
+    tracer.closed = closed
+    graph._structure = _outputs(graph, result)
+    graph._finish()
+    if isinstance(network, Module):
+        warn_unreached(network)
+    return graph
+
+
+def _input_names(network: Any, count: int) -> list[str]:
+    """The names of the forward's arguments; numbered ones beyond."""
+    if isinstance(network, Graph):
+        names = [node.name for node in network.inputs]
+    else:
+        function = network.forward if isinstance(network, Module) else network
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            parameters = {}.values()  # type: ignore[assignment]
+        names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return names[:count] + [f"input{i}" for i in range(len(names), count)]
+
+
+def _float_type(network: Any) -> DType:
+    return network._float_type(()) or float32 if isinstance(network, Module) else float32
+
+
+def _spec(name: str, given: Any, default: DType) -> tuple[Any, DType]:
+    if isinstance(given, Spec):
+        return given.shape, as_dtype(given.dtype)
+    if isinstance(given, (Tensor, np.ndarray)):
+        tensor = check_tensor(name, given)
+        return tuple(tensor.shape), tensor.dtype
+    return given, default
+
+
+def _outputs(graph: Graph, result: Any) -> Any:
+    """Enter the tensors that a network returned as outputs; the nesting with numbers in their places."""
+    if isinstance(result, (SymbolicTensor, Parameter)):
+        graph.outputs.append(result._operand())
+        return len(graph.outputs) - 1
+    if isinstance(result, dict):
+        return {key: _outputs(graph, part) for key, part in result.items()}
+    if isinstance(result, (tuple, list)) and type(result) in (tuple, list):
+        return type(result)(_outputs(graph, part) for part in result)
+    if isinstance(result, Tensor):
+        raise TraceError(
+            f"{graph.name} returns a tensor that does not depend on its inputs: a graph of it would be a constant"
+        )
+    raise GraphError(f"{graph.name} returns a {type(result).__name__}; a traced network returns tensors")
