@@ -4,22 +4,53 @@ from graphnet.extension import extend as _extend
 
 _extend(__path__)
 
-from graphnet import nn, optim
+from graphnet import errors, nn, optim
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
-from graphnet.dtypes import bool_ as bool
-from graphnet.errors import *  # noqa: F403
+from graphnet.errors import *
 from graphnet.graph import Graph
 from graphnet.program import config, get_num_threads, set_num_threads
-from graphnet.tensor import Size, Tensor, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from graphnet.tensor.creation import *  # noqa: F403
-from graphnet.tensor.functions import *  # noqa: F403
+from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_grad_enabled, no_grad, set_grad_enabled
+from graphnet.tensor.creation import *
+from graphnet.tensor.functions import *
 from graphnet.tensor.random import initial_seed, manual_seed
 from graphnet.trace import Spec, trace
 
+dtype = DType
+# PyTorch's names for dtypes; they shadow builtins in this module's namespace only.
+bool = bool_
+int = int32
+long = int64
 float = float32
 double = float64
-long = int64
-int = int32
-dtype = DType
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DType",
+    "Graph",
+    "Size",
+    "Spec",
+    "Tensor",
+    "bool_",
+    "config",
+    "dtype",
+    "enable_grad",
+    "errors",
+    "float32",
+    "float64",
+    "get_num_threads",
+    "initial_seed",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "optim",
+    "set_grad_enabled",
+    "set_num_threads",
+    "trace",
+]
+__all__ += errors.__all__
+__all__ += creation.__all__
+__all__ += functions.__all__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
 from graphnet.export import dot, nx, render
 from graphnet.ir import Literal, Node, Scope, Symbol, SymbolicDim, TensorType, Unifier, Value
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
-from graphnet.nn.module import unregistered
+from graphnet.nn.naming import unregistered
 from graphnet.ops import TABLE
 from graphnet.passes import bind, differentiate, resolve, verify_types
 from graphnet.passes.sizes import bound_attrs
@@ -35,6 +34,7 @@ class Parameters(tuple[Parameter, ...]):
     __slots__ = ()
 
     def __call__(self) -> Iterator[Parameter]:
+        """An iterator over them."""
         return iter(self)
 
 
@@ -126,7 +126,7 @@ class Graph(ir.Graph):
             if isinstance(parameter, Parameter) and parameter._lazy is not None:
                 shape = tuple(ir.substitute(d, known) for d in parameter._lazy.shape)
                 if all(isinstance(d, int) for d in shape):
-                    parameter.settle_as(shape)
+                    parameter.settle_as(tuple(int(d) for d in shape))
 
     def dimension(self, name: str) -> Symbol:
         """The symbol of that name in this graph."""

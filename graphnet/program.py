@@ -50,6 +50,8 @@ def run_kernel(
 
 def execute(op: Op, arrays: Sequence[Array], attrs: Mapping[str, Any], result: TensorType) -> Array:
     """Compute one op's result, whose type is known already."""
+    if op.source is not None:
+        return op.source(attrs)
     if op.view is not None:
         array = arrays[0]
         if op.packed and not array.flags.c_contiguous:
@@ -58,13 +60,13 @@ def execute(op: Op, arrays: Sequence[Array], attrs: Mapping[str, Any], result: T
             array = packed
         return op.view(array, attrs)
     make = np.zeros if op.zeroed else np.empty
-    out: Array = make(result.shape, result.dtype.dtype)  # type: ignore[arg-type]
+    out: Array = make(result.shape, result.dtype.dtype)
     target = out
     shapes = [a.shape for a in arrays]
     if op.window is not None:
         target = op.window(out, attrs)
     elif op.kernel_shape is not None:
-        target = out.reshape(op.kernel_shape(attrs, shapes))  # type: ignore[arg-type]
+        target = out.reshape(op.kernel_shape(attrs, shapes))
     assert op.kernel is not None
     run_kernel(op.kernel, tuple(arrays), (target,), op.params(attrs, shapes) if op.params is not None else ())
     return out

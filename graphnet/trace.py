@@ -12,7 +12,7 @@ from graphnet.errors import ArgumentTypeError, GraphError, TraceError
 from graphnet.graph import Graph, dims_of
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
-from graphnet.nn.module import warn_unreached
+from graphnet.nn.naming import warn_unreached
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, state
 
 __all__ = ["Spec", "trace"]
@@ -98,7 +98,7 @@ def _input_names(network: Any, count: int) -> list[str]:
         try:
             parameters = inspect.signature(function).parameters.values()
         except (TypeError, ValueError):
-            parameters = {}.values()  # type: ignore[assignment]
+            parameters = {}.values()
         names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return names[:count] + [f"input{i}" for i in range(len(names), count)]
 

@@ -8,11 +8,24 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from graphnet.errors import ArgumentError, TraceError
 
-__all__ = ["Dim", "Expr", "Shape", "SymbolicDim", "Symbol", "Unifier", "product", "render_shape", "substitute", "symbols"]
+__all__ = [
+    "Dim",
+    "Expr",
+    "Shape",
+    "Symbol",
+    "SymbolicDim",
+    "Unifier",
+    "check_sizes",
+    "exact_quotient",
+    "product",
+    "render_shape",
+    "substitute",
+    "symbols",
+]
 
 _serial = itertools.count()
 _Terms: TypeAlias = "dict[tuple[Symbol, ...], int]"
@@ -23,18 +36,18 @@ class SymbolicDim:
 
     __slots__ = ()
 
-    def __add__(self, other: object) -> Dim:
+    def __add__(self, other: object) -> Any:
         return _combine(self, other, 1)
 
     __radd__ = __add__
 
-    def __sub__(self, other: object) -> Dim:
+    def __sub__(self, other: object) -> Any:
         return _combine(self, other, -1)
 
-    def __rsub__(self, other: object) -> Dim:
+    def __rsub__(self, other: object) -> Any:
         return _combine(_multiply(self, -1), other, 1)
 
-    def __mul__(self, other: object) -> Dim:
+    def __mul__(self, other: object) -> Any:
         return _multiply(self, other)
 
     __rmul__ = __mul__
@@ -136,7 +149,7 @@ def _from_terms(terms: _Terms) -> Dim:
     return Expr(terms)
 
 
-def _combine(a: object, b: object, sign: int) -> Dim:
+def _combine(a: object, b: object, sign: int) -> Any:
     if not isinstance(b, (int, SymbolicDim)):
         return NotImplemented
     terms = dict(_terms(a))
@@ -145,7 +158,7 @@ def _combine(a: object, b: object, sign: int) -> Dim:
     return _from_terms(terms)
 
 
-def _multiply(a: object, b: object) -> Dim:
+def _multiply(a: object, b: object) -> Any:
     if not isinstance(b, (int, SymbolicDim)):
         return NotImplemented
     terms: _Terms = {}
@@ -220,12 +233,15 @@ class Unifier:
         self._open: list[Dim] = []  # expressions that must come out as 0
 
     def resolve(self, dim: Dim) -> Dim:
+        """The size with what is known put in."""
         return dim if isinstance(dim, int) else substitute(dim, self.values)
 
     def resolve_shape(self, shape: Shape) -> Shape:
+        """The sizes with what is known put in."""
         return tuple(d if isinstance(d, int) else substitute(d, self.values) for d in shape)
 
     def unify(self, a: Dim, b: Dim) -> bool:
+        """Take a == b as given; False where that contradicts what is known."""
         if isinstance(a, int) and isinstance(b, int):
             return a == b
         if not self._equate(a, b):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -55,7 +56,7 @@ class Graph:
 
     def type_of(self, value: Value) -> TensorType:
         """Shape and dtype of a node's result."""
-        return self.types[value.node][value.index]
+        return self.types[value.node][value.slot]
 
     @property
     def edges(self) -> list[Edge]:
@@ -69,7 +70,7 @@ class Graph:
         shared = [
             Edge(a, b, "shared", self.parameter_names.get(parameter, "?"))
             for parameter, nodes in self._uses().items()
-            for a, b in zip(nodes, nodes[1:])
+            for a, b in itertools.pairwise(nodes)
         ]
         return data + shared
 
@@ -164,8 +165,8 @@ class Graph:
                     known = operand.node in self.types
                     cause = "comes later: a cycle or a wrong order" if known else "is not in this graph"
                     raise GraphError(f"{node.name}: its input {operand.node.name} {cause}; add producers first")
-                if operand.index >= len(self.types[operand.node]):
-                    raise GraphError(f"{node.name}: {operand.node.name} has no result {operand.index}")
+                if operand.slot >= len(self.types[operand.node]):
+                    raise GraphError(f"{node.name}: {operand.node.name} has no result {operand.slot}")
             for parameter in node.parameters:
                 if parameter not in self.parameter_names:
                     raise GraphError(f"{node.name}: uses a parameter without a name; enter it in parameter_names")

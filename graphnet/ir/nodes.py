@@ -158,13 +158,13 @@ class Node:
 
 
 class Value(NamedTuple):
-    """The index-th result of a node."""
+    """One result of a node; `slot` counts from 0."""
 
     node: Node
-    index: int = 0
+    slot: int = 0
 
     def __repr__(self) -> str:
-        return self.node.name if self.index == 0 else f"{self.node.name}[{self.index}]"
+        return self.node.name if self.slot == 0 else f"{self.node.name}[{self.slot}]"
 
 
 Operand: TypeAlias = "Value | Constant | Literal"

@@ -41,17 +41,17 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
         >>> gn.nn.functional.linear(gn.ones(1, 2), gn.ones(3, 2))
         tensor([[2., 2., 2.]])
     """
-    return apply("linear", input, weight) if bias is None else apply("linear", input, weight, bias)  # type: ignore[no-any-return]
+    return apply("linear", input, weight) if bias is None else apply("linear", input, weight, bias)
 
 
 def softmax(input: Any, dim: int) -> Tensor:
     """exp(x) / sum(exp(x)) along an axis."""
-    return check_tensor("softmax", input).softmax(dim)  # type: ignore[no-any-return]
+    return check_tensor("softmax", input).softmax(dim)
 
 
 def log_softmax(input: Any, dim: int) -> Tensor:
     """The logarithm of softmax along an axis, computed stably."""
-    return check_tensor("log_softmax", input).log_softmax(dim)  # type: ignore[no-any-return]
+    return check_tensor("log_softmax", input).log_softmax(dim)
 
 
 def reduce(losses: Tensor, reduction: str) -> Tensor:

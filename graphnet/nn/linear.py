@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphnet.dtypes import DType, as_dtype, float32
-from graphnet.errors import ArgumentTypeError, ShapeError
+from graphnet.errors import ArgumentTypeError
 from graphnet.ir import Symbol, check_sizes, substitute
 from graphnet.nn import functional
 from graphnet.nn.module import Module
@@ -30,7 +30,7 @@ class _Uniform:
 
     def __call__(self, array: Array, sizes: Mapping[Symbol, int]) -> None:
         fan_in = substitute(self.in_features, sizes)
-        bound = 1 / math.sqrt(fan_in) if fan_in else 0.0  # type: ignore[arg-type]
+        bound = 1 / math.sqrt(int(fan_in)) if fan_in else 0.0
         array[...] = random.uniform_array(self.key, array.shape, as_dtype(array.dtype), -bound, bound)
 
 
@@ -61,8 +61,10 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
         super().__init__()
-        sizes = check_sizes((in_features, out_features), f"{type(self).__name__} (in_features, out_features)")
-        self._make(*sizes, bias, dtype)
+        size_in, size_out = check_sizes(
+            (in_features, out_features), f"{type(self).__name__} (in_features, out_features)"
+        )
+        self._make(size_in, size_out, bias, dtype)
 
     def _make(self, in_features: int | Symbol, out_features: int, bias: bool, dtype: Any) -> None:
         kind = _float_type(dtype)
@@ -83,9 +85,7 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         """The sizes."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-        )
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class LazyLinear(Linear):
@@ -123,16 +123,11 @@ class LazyLinear(Linear):
     def forward(self, input: Any) -> Any:
         """Learn in_features from the input, then y = x Aᵀ + b."""
         if isinstance(self.in_features, Symbol):
-            shape = getattr(input, "shape", ())
-            known = self.weight.shape[1] if not self.weight.is_lazy else shape[-1] if len(shape) else None
+            shape = tuple(getattr(input, "shape", ()))
+            known = self.weight.shape[1] if not self.weight.is_lazy else shape[-1] if shape else None
             if isinstance(known, int):
-                if known == 0 and self.weight.is_lazy:
-                    raise ShapeError(f"{self._describe()}: cannot learn in_features from an input of shape {tuple(shape)}")
                 self.settle({self.in_features: known})
         return Linear.forward(self, input)  # not super(): settling may have changed the class
-
-    def _describe(self) -> str:
-        return f"{type(self).__name__} ({self._where})"
 
     def _shown_as(self) -> str:
         return "Linear" if type(self) is LazyLinear else type(self).__name__
@@ -159,5 +154,3 @@ def _float_type(dtype: Any) -> DType:
     if not kind.is_floating_point:
         raise ArgumentTypeError(f"layers have floating-point parameters, not {kind.name}")
     return kind
-
-

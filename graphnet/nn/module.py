@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -11,53 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphnet.dtypes import DType, as_dtype, float32, float64
-from graphnet.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    DTypeError,
-    GraphnetError,
-    ShapeError,
-    StateDictError,
-    UnreachedLazyWarning,
-    UnregisteredModuleWarning,
-)
-from graphnet.ir import Scope, render_shape
+from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError
+from graphnet.ir import Scope
+from graphnet.nn.naming import name_within, restructured, warn_unreached, warn_unregistered
 from graphnet.nn.parameter import Parameter
-from graphnet.places import constructor_site, stack_depth
+from graphnet.nn.state import LoadResult, load_into
+from graphnet.places import constructor_site
 from graphnet.tensor.core import check_tensor
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
 
-__all__ = ["LoadResult", "Module"]
-
-_structure = itertools.count(1)  # a new number whenever any module gets or loses a child
-_version = 0
-
-
-def _restructured() -> None:
-    global _version
-    _version = next(_structure)
-
-
-class LoadResult(tuple[list[str], list[str]]):
-    """What `load_state_dict` found: `missing_keys` and `unexpected_keys`."""
-
-    __slots__ = ()
-
-    @property
-    def missing_keys(self) -> list[str]:
-        """Keys that the module has and the state dict lacks."""
-        return self[0]
-
-    @property
-    def unexpected_keys(self) -> list[str]:
-        """Keys that the state dict has and the module lacks."""
-        return self[1]
-
-    def __repr__(self) -> str:
-        if not self[0] and not self[1]:
-            return "<All keys matched successfully>"
-        return f"LoadResult(missing_keys={self[0]}, unexpected_keys={self[1]})"
+__all__ = ["Module"]
 
 
 class Module:
@@ -101,11 +64,12 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; subclasses define it."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward method: define forward(self, ...) in the class")
+        raise NotImplementedError(f"{type(self).__name__} has no forward method: define forward(self, ...)")
 
     # -- calling ------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward`, with arrays taken as tensors and the call noted for names, errors and graphs."""
         parent, outer, hint = state.module, state.scope, state.hint
         if hint is not None and hint[0] is self:
             name, state.hint = hint[1], None
@@ -121,7 +85,7 @@ class Module:
         first = not fields["_called"]
         if first:
             fields["_called"] = True
-            _warn_unregistered(self, scope)
+            warn_unregistered(self, scope)
         try:
             if any(isinstance(a, np.ndarray) for a in (*args, *kwargs.values())):
                 args, kwargs = self._take_arrays(args, kwargs)
@@ -181,7 +145,7 @@ class Module:
             if value is not None:
                 raise ArgumentTypeError(f"{name} of {type(self).__name__} is a module: assign a module or None")
             fields["_modules"][name] = None
-            _restructured()
+            restructured()
         elif name in fields["_buffers"]:
             if value is not None and not isinstance(value, Tensor):
                 raise ArgumentTypeError(f"{name} of {type(self).__name__} is a buffer: assign a tensor or None")
@@ -204,7 +168,7 @@ class Module:
         for kind in ("_parameters", "_modules", "_buffers"):
             if name in self.__dict__.get(kind, {}):
                 del self.__dict__[kind][name]
-                _restructured()
+                restructured()
                 return
         object.__delattr__(self, name)
 
@@ -245,7 +209,7 @@ class Module:
         if module is not None and not isinstance(module, Module):
             raise ArgumentTypeError(f"add_module: expects a module, got a {type(module).__name__} for {name!r}")
         self._register("_modules", name, module)
-        _restructured()
+        restructured()
 
     register_module = add_module
 
@@ -364,44 +328,7 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise ArgumentTypeError(f"load_state_dict: expects a dict of tensors, got a {type(state_dict).__name__}")
-        own = self.state_dict(keep_vars=True)
-        missing = [key for key in own if key not in state_dict]
-        unexpected = [key for key in state_dict if key not in own]
-        problems = []
-        if strict and missing:
-            problems.append(f"missing keys: {', '.join(map(repr, missing))}")
-        if strict and unexpected:
-            problems.append(f"unexpected keys: {', '.join(map(repr, unexpected))}")
-        loaded: list[tuple[Any, Tensor]] = []
-        tied: dict[int, tuple[str, Any]] = {}
-        for key, target in own.items():
-            if key not in state_dict:
-                continue
-            try:
-                value = check_tensor(repr(key), state_dict[key]).detach()
-                values = None if isinstance(target, Parameter) and target.is_lazy else target._values()
-                shape = tuple(value.shape)
-                _check_fits(target, shape, values)
-            except GraphnetError as error:
-                problems.append(str(error) if repr(key) in str(error) else f"{key!r}: {error}")
-                continue
-            before = tied.setdefault(id(target), (key, value))
-            if before[1] is not value and not _same(before[1], value):
-                warnings.warn(
-                    f"load_state_dict: {before[0]!r} and {key!r} are one tied parameter, but their values differ; "
-                    f"those of {key!r} are kept",
-                    stacklevel=stack_depth(),
-                )
-            loaded.append((target, value))
-        if problems:
-            raise StateDictError(f"load_state_dict for {type(self).__name__}: " + "\n  ".join(["", *problems]).strip())
-        for target, value in loaded:
-            if isinstance(value._source, Parameter) and value._source.is_lazy:
-                continue  # values that are not known yet cannot be copied; both sides stay lazy
-            if isinstance(target, Parameter):
-                target.settle_as(tuple(value.shape))
-            target.data.copy_(value)
-        return LoadResult((missing, unexpected))
+        return load_into(type(self).__name__, self.state_dict(keep_vars=True), state_dict, strict)
 
     # -- changing all -------------------------------------------------------------------------------------
 
@@ -483,87 +410,6 @@ class Module:
         return f"{name}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{name}()"
 
 
-def _check_fits(target: Any, shape: tuple[Any, ...], values: Any) -> None:
-    have = tuple(target.shape)
-    fits = len(have) == len(shape) and all(a == b or not isinstance(a, int) for a, b in zip(have, shape))
-    if not fits or (values is not None and values.shape != shape):
-        raise ShapeError(f"expects shape {render_shape(have)}, got {render_shape(shape)}", expected=have, got=shape)
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a._array is not None and b._array is not None and np.array_equal(a._array, b._array, equal_nan=True)
-
-
 def _not_initialized(module: Module, what: str) -> AttributeError:
     name = type(module).__name__
-    return AttributeError(f"cannot {what} {name} before Module.__init__(): call super().__init__() first in its __init__")
-
-
-def name_within(parent: Module, child: Module) -> str:
-    """The path of a module below the one that calls it; of a plain list's item, where it is kept there."""
-    known = parent.__dict__.get("_names")
-    entry = known[1].get(id(child)) if known is not None and known[0] == _version else None
-    if entry is None or entry[1] is not child:
-        names: dict[int, tuple[str, Module]] = {}
-        for path, module in parent.named_modules():
-            names.setdefault(id(module), (path, module))
-        for owner_path, owner in parent.named_modules():
-            for path, module in unregistered(owner):
-                names.setdefault(id(module), (f"{owner_path}.{path}" if owner_path else path, module))
-        parent.__dict__["_names"] = (_version, names)
-        entry = names.setdefault(id(child), (type(child).__name__, child))
-    return entry[0]
-
-
-def unregistered(module: Module) -> Iterator[tuple[str, Module]]:
-    """Modules in plain lists, tuples and dicts among the attributes, with what one writes to get at them."""
-    for attribute, value in module.__dict__.items():
-        if attribute.startswith("_") and attribute in ("_parameters", "_buffers", "_modules", "_names", "_transient"):
-            continue
-        stack = [(attribute, value, 0)]
-        while stack:
-            path, item, depth = stack.pop()
-            if isinstance(item, Module) and depth:
-                yield path, item
-            elif isinstance(item, (list, tuple)) and depth < 4:
-                stack.extend((f"{path}[{i}]", v, depth + 1) for i, v in reversed(list(enumerate(item))))
-            elif isinstance(item, dict) and depth < 4:
-                stack.extend((f"{path}[{k!r}]", v, depth + 1) for k, v in reversed(list(item.items())))
-
-
-def _warn_unregistered(module: Module, scope: Scope) -> None:
-    registered: set[int] | None = None
-    found: dict[str, list[Module]] = {}
-    for path, item in unregistered(module):
-        if registered is None:
-            registered = {id(m) for m in module.modules()}
-        if id(item) not in registered:
-            found.setdefault(path.partition("[")[0], []).append(item)
-    for attribute, items in found.items():
-        container = "ModuleDict" if isinstance(module.__dict__[attribute], dict) else "ModuleList"
-        path = f"{scope.path}.{attribute}" if scope.path else attribute
-        classes = ", ".join(dict.fromkeys(type(i).__name__ for i in items))
-        warnings.warn(
-            f"{path} of {type(module).__name__} ({module._where}) is a plain "
-            f"{type(module.__dict__[attribute]).__name__} with {len(items)} modules ({classes}): their parameters are "
-            f"not registered, so parameters(), state_dict() and optimizers do not see them; "
-            f"use graphnet.nn.{container}",
-            UnregisteredModuleWarning,
-            stacklevel=stack_depth(),
-        )
-
-
-def warn_unreached(module: Module) -> None:
-    """Say which lazy layers a forward pass did not reach."""
-    left = [
-        f"{path} ({type(m).__name__}, {m._where})"
-        for path, m in module.named_modules()
-        if any(p is not None and p.is_lazy for p in m._parameters.values())
-    ]
-    if left:
-        warnings.warn(
-            f"forward of {type(module).__name__} did not reach {', '.join(left)}: "
-            "the sizes of these lazy layers are still unknown",
-            UnreachedLazyWarning,
-            stacklevel=stack_depth(),
-        )
+    return AttributeError(f"cannot {what} {name} before Module.__init__(): call super().__init__() first")

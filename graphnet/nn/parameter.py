@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lazy", "LazyData", "Parameter"]
 
+
 class Lazy:
     """What is known of a parameter before its sizes are: shape with unknowns, and how it will be filled.
 
@@ -58,7 +59,9 @@ class Parameter(Tensor, ir.Parameter):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         if data is None or isinstance(data, (list, tuple)):
-            raise ArgumentTypeError(f"Parameter: expects a tensor, got {data!r:.40}; make one with graphnet.tensor(...)")
+            raise ArgumentTypeError(
+                f"Parameter: expects a tensor, got {data!r:.40}; make one with graphnet.tensor(...)"
+            )
         source = check_tensor("Parameter", data)
         initialize(self, source._values(), source._dtype)
         self._lazy = None
@@ -97,7 +100,7 @@ class Parameter(Tensor, ir.Parameter):
         shape = tuple(ir.substitute(d, sizes) for d in lazy.shape)
         if not all(isinstance(d, int) for d in shape):
             return
-        array: Array = np.empty(shape, lazy.dtype.dtype)  # type: ignore[arg-type]
+        array: Array = np.empty(shape, lazy.dtype.dtype)
         lazy.fill(array, sizes)
         self._lazy = None
         wanted, self._array, self._dtype = self._dtype, array, lazy.dtype
@@ -145,12 +148,14 @@ class Parameter(Tensor, ir.Parameter):
         return super()._fill(values)
 
     def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
+        """Overwrite with samples of the normal distribution; later, where sizes are unknown."""
         if self._lazy is not None:
             self.data.normal_(mean, std)
             return self
         return super().normal_(mean, std)
 
     def uniform_(self, low: Any = 0.0, high: Any = 1.0) -> Self:
+        """Overwrite with samples of the uniform distribution; later, where sizes are unknown."""
         if self._lazy is not None:
             self.data.uniform_(low, high)
             return self
@@ -197,6 +202,13 @@ def _copy_state(state: dict[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
     return {name: copy.deepcopy(value, memo) for name, value in state.items()}
 
 
+def _later_operator(name: str) -> Any:
+    def operator(self: LazyData, other: Any) -> LazyData:
+        return self._later(_Write(name, (_frozen(other),)))
+
+    return operator
+
+
 class LazyData(Tensor):
     """The data of a lazy parameter: what is written to it is kept and done once there is memory."""
 
@@ -226,27 +238,24 @@ class LazyData(Tensor):
         return self._later(_Write("_fill", (_frozen(values),)))
 
     def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
+        """Overwrite with samples of the normal distribution, later."""
         return self._later(_Sample("normal_array", random.next_key(), (mean, std)))
 
     def uniform_(self, low: Any = 0.0, high: Any = 1.0) -> Self:
+        """Overwrite with samples of the uniform distribution, later."""
         return self._later(_Sample("uniform_array", random.next_key(), (low, high)))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._later(_Write("__setitem__", (index, _frozen(value))))
 
-    def __iadd__(self, other: Any) -> Self:
-        return self._later(_Write("__iadd__", (_frozen(other),)))
-
-    def __isub__(self, other: Any) -> Self:
-        return self._later(_Write("__isub__", (_frozen(other),)))
-
-    def __imul__(self, other: Any) -> Self:
-        return self._later(_Write("__imul__", (_frozen(other),)))
-
-    def __itruediv__(self, other: Any) -> Self:
-        return self._later(_Write("__itruediv__", (_frozen(other),)))
+    # p.data += 1 and the like: done once there are values to add to.
+    __iadd__ = _later_operator("__iadd__")
+    __isub__ = _later_operator("__isub__")
+    __imul__ = _later_operator("__imul__")
+    __itruediv__ = _later_operator("__itruediv__")
 
     def detach(self) -> Tensor:
+        """Itself: it has no history."""
         return self
 
     def __repr__(self) -> str:

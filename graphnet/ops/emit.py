@@ -55,4 +55,3 @@ class Emitter:
         result = infer(op, self.sizes, [self.type_of(o) for o in operands], attrs)
         node = Node(op.name, tuple(operands), attrs, self.unique(name), scope, where)
         return Value(self.graph.add(node, (result,)))
-

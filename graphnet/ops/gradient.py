@@ -64,9 +64,7 @@ def _sum_to(site: Differentiable, value: Any, target: Shape) -> Any:
     if shape == target:
         return value
     lead = len(shape) - len(target)
-    axes = tuple(
-        axis for axis, dim in enumerate(shape) if axis < lead or (target[axis - lead] == 1 and dim != 1)
-    )
+    axes = tuple(axis for axis, dim in enumerate(shape) if axis < lead or (target[axis - lead] == 1 and dim != 1))
     if axes:
         value = site("sum", value, axes=axes, keepdims=True)
     return site("reshape", value, shape=target) if lead else value

@@ -18,8 +18,7 @@ def _multiplied(unifier: Unifier, attrs: Attrs, a: Shape, b: Shape) -> Shape:
         raise ShapeError(f"expects matrices, got shapes {render_shape(a)} and {render_shape(b)}")
     if not unifier.unify(a[-1], b[-2]):
         raise ShapeError(
-            f"the first operand {render_shape(a)} has {a[-1]} columns, "
-            f"the second {render_shape(b)} has {b[-2]} rows",
+            f"the first operand {render_shape(a)} has {a[-1]} columns, the second {render_shape(b)} has {b[-2]} rows",
             expected=b[-2],
             got=a[-1],
             operand=0,

@@ -33,7 +33,7 @@ def _reduced_not_empty(unifier: Unifier, attrs: Attrs, shape: Shape) -> Shape:
 
 
 def _over_axes(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, axes, keepdims: np.asarray(function(x, axis=axes, keepdims=keepdims))
+    return lambda x, axes, keepdims, first=False: np.asarray(function(x, axis=axes, keepdims=keepdims))
 
 
 def _spread(n: Site, value: Any) -> Any:
@@ -52,7 +52,11 @@ def _mean_gradient(n: Site, g: Any) -> Any:
 
 
 def _extremum_gradient(n: Site, g: Any) -> Any:
-    """Evenly to all elements that tie, as torch.amax does."""
+    """Evenly to all elements that tie, as torch.amax does; with `first`, to the one that argmax names."""
+    if n.attrs.get("first") and n.attrs["axes"]:
+        found = n(f"arg{n.op.name}", n.x(0), axes=n.attrs["axes"], keepdims=True)
+        places = n("iota", shape=n.shapes[0], axis=n.attrs["axes"][0])
+        return n("where", n("eq", places, found), _spread(n, g), 0)
     hits = n("cast", n("eq", n.x(0), _spread(n, n.y())), dtype=n.dtypes[0])
     share = n("div", g, n("sum", hits, axes=n.attrs["axes"], keepdims=n.attrs["keepdims"]))
     return n("mul", hits, _spread(n, share))
@@ -120,10 +124,10 @@ _reduction(
 )
 _reduction("any", _over_axes(np.any), takes=BOOL, result=bool_)
 _reduction("all", _over_axes(np.all), takes=BOOL, result=bool_)
-for _name in ("argmax", "argmin"):
+for _name, _function in (("argmax", np.argmax), ("argmin", np.argmin)):
     _reduction(
         _name,
-        lambda x, axes, keepdims, f=getattr(np, _name): np.asarray(f(x, axis=axes[0], keepdims=keepdims)),
+        lambda x, axes, keepdims, f=_function: np.asarray(f(x, axis=axes[0], keepdims=keepdims)),
         takes=ANY,
         shape=_reduced_not_empty,
         params=lambda attrs, shapes: (float(attrs["axes"][0]),),

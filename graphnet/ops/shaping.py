@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.dtypes import int64
 from graphnet.errors import ShapeError
 from graphnet.ir import Dim, Shape, SymbolicDim, Unifier, exact_quotient, product, render_shape
 from graphnet.ops.table import ANY, INDEX, NUMBER, Attrs, Op, Site, register
@@ -25,14 +26,12 @@ def _reshaped(unifier: Unifier, attrs: Attrs, x: Shape) -> Shape:
         rest = exact_quotient(unifier.resolve(total), unifier.resolve(known)) if known != 0 else None
         if rest is None:
             raise ShapeError(
-                f"to {render_shape(target)}: {render_shape(x)} has {total} elements, "
-                f"which is not a multiple of {known}"
+                f"to {render_shape(target)}: {render_shape(x)} has {total} elements, which is not a multiple of {known}"
             )
         target[unknown[0]] = rest
     if not unifier.unify(total, product(target)):
         raise ShapeError(
-            f"to {render_shape(target)}: expects {product(target)} elements, "
-            f"got {total} in shape {render_shape(x)}",
+            f"to {render_shape(target)}: expects {product(target)} elements, got {total} in shape {render_shape(x)}",
             expected=product(target),
             got=total,
             operand=0,
@@ -64,6 +63,25 @@ register(
         ),
         view=lambda x, attrs: x.transpose(attrs["axes"]),
         onnx="Transpose",
+    )
+)
+
+
+def _positions(attrs: Attrs) -> Any:
+    shape, axis = attrs["shape"], attrs["axis"]
+    along = np.arange(shape[axis]).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+    return np.broadcast_to(along, shape)
+
+
+register(
+    Op(
+        name="iota",  # each element's position along `axis`, in a tensor of `shape`
+        shape=lambda unifier, attrs: attrs["shape"],
+        operands=(),
+        reference=lambda shape, axis: _positions({"shape": shape, "axis": axis}),
+        promote="none",
+        result=int64,
+        source=_positions,
     )
 )
 
@@ -141,6 +159,11 @@ def _at(attrs: Attrs) -> tuple[Any, ...]:
     return tuple(slice(*entry) if isinstance(entry, tuple) else entry for entry in attrs["index"])
 
 
+def _window(attrs: Attrs) -> tuple[Any, ...]:
+    """The index with which NumPy gives a view, also of a single element."""
+    return (*_at(attrs), ...)
+
+
 # Attribute `index`: an entry for every axis and new axis: int, None, or (start, stop, step).
 register(
     Op(
@@ -149,7 +172,7 @@ register(
         operands=(ANY,),
         reference=lambda x, index: np.asarray(x[_at({"index": index})]),
         gradients=(lambda n, g: n("unslice", g, index=n.attrs["index"], shape=n.shapes[0]),),
-        view=lambda x, attrs: x[(*_at(attrs), ...)],
+        view=lambda x, attrs: x[_window(attrs)],
         onnx="Slice",
     )
 )
@@ -170,7 +193,7 @@ register(
         gradients=(lambda n, g: n("slice", g, index=n.attrs["index"]),),
         kernel="copy",
         zeroed=True,
-        window=lambda out, attrs: out[(*_at(attrs), ...)],
+        window=lambda out, attrs: out[_window(attrs)],
     )
 )
 

@@ -32,6 +32,7 @@ class Site(Protocol):
     of the node's dtype.
     """
 
+    op: Op
     operand: int  # the input whose gradient is wanted
     attrs: Attrs
     shapes: tuple[Shape, ...]
@@ -77,6 +78,7 @@ class Op:
         kernel_shape: shape in which the kernel writes the result, where it is another (kept axes).
         window: the part of a zeroed result that the kernel writes; `zeroed` zeroes without a part.
         view: for ops that only look at memory differently; `packed` ones need it contiguous.
+        source: for ops without operands: the result, made from the attributes.
         reference: the same in NumPy, for tests.
         label: what pictures show; the name where empty.
         onnx: the ONNX operator that means the same, if one does.
@@ -100,6 +102,7 @@ class Op:
     window: Callable[[Array, Attrs], Array] | None = None
     view: Callable[[Array, Attrs], Array] | None = None
     packed: bool = False
+    source: Callable[[Attrs], Array] | None = None
     label: str = ""
     onnx: str | None = None
 

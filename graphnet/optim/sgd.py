@@ -62,7 +62,8 @@ class SGD(Optimizer):
             raise ArgumentError("SGD: nesterov needs a momentum above 0 and no dampening")
 
     def _update(self, parameter: Parameter, group: dict[str, Any]) -> None:
-        first, buffers = False, ()
+        first = False
+        buffers: tuple[Any, ...] = ()
         if group["momentum"]:
             state = self.state.setdefault(parameter, {})
             first = "momentum_buffer" not in state

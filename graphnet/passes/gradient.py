@@ -31,21 +31,27 @@ class _NodeSite:
         self.operand = 0
 
     def targets(self) -> list[Hashable | None]:
+        """Where the gradients of the operands go."""
         return [o if o in self.wanted else None for o in self.node.inputs]
 
     def shape_of(self, value: Operand) -> Shape:
+        """The shape of an emitted operand."""
         return self.emitter.type_of(value).shape
 
     def describe(self) -> str:
+        """The node, for errors."""
         return self.node.describe()
 
     def x(self, index: int) -> Operand:
+        """An operand."""
         return self.node.inputs[index]
 
     def y(self) -> Operand:
+        """The result."""
         return Value(self.node)
 
     def number(self, index: int) -> Any:
+        """An operand that was written as a number."""
         operand = self.node.inputs[index]
         return operand.value if isinstance(operand, Literal) else None
 
@@ -90,5 +96,3 @@ def differentiate(graph: Graph) -> Graph:
             gradients[leaf] = zeros
         result.outputs.append(gradients[leaf])
     return result
-
-

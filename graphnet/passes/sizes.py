@@ -25,6 +25,7 @@ from graphnet.ops import TABLE, infer
 
 __all__ = ["bind", "bound_attrs", "resolve", "verify_types"]
 
+
 def _apply(value: Any, sizes: Mapping[Symbol, Dim]) -> Any:
     """A setting with its sizes replaced; the same object where there is nothing to replace."""
     if isinstance(value, SymbolicDim):
@@ -48,7 +49,7 @@ def resolve(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
 
     def operand(old: Operand) -> Operand:
         if isinstance(old, Value):
-            return Value(moved[old.node], old.index) if moved[old.node] is not old.node else old
+            return Value(moved[old.node], old.slot) if moved[old.node] is not old.node else old
         if isinstance(old, Literal) and isinstance(old.value, SymbolicDim):
             return Literal(substitute(old.value, sizes), old.dtype)
         return old
@@ -90,11 +91,18 @@ def bind(graph: Graph, types: Sequence[TensorType], unifier: Unifier) -> dict[Sy
         known = unifier.resolve_shape(tuple(substitute(d, fresh) for d in wanted.shape))
         if len(known) != len(got.shape) or not all(map(unifier.unify, known, got.shape)):
             raise ShapeError(
-                f"input {node.name} of {graph.name}: expects shape {render_shape(known)}, got {render_shape(got.shape)}",
+                f"input {node.name} of {graph.name}: "
+                f"expects shape {render_shape(known)}, got {render_shape(got.shape)}",
                 expected=known,
                 got=got.shape,
             )
     return {symbol: unifier.resolve(dim) for symbol, dim in fresh.items()}
+
+
+def _type(graph: Graph, operand: Operand) -> TensorType:
+    if isinstance(operand, Literal):
+        return TensorType((), operand.dtype)
+    return graph.type_of(operand) if isinstance(operand, Value) else operand._type()
 
 
 def verify_types(graph: Graph) -> None:
@@ -109,10 +117,7 @@ def verify_types(graph: Graph) -> None:
         op = TABLE.get(node.op)
         if op is None:
             raise GraphError(f"{node.name}: there is no op {node.op!r} in the table")
-        types = [
-            graph.type_of(o) if isinstance(o, Value) else TensorType((), o.dtype) if isinstance(o, Literal) else o._type()
-            for o in node.inputs
-        ]
+        types = [_type(graph, operand) for operand in node.inputs]
         unifier = Unifier()
         try:
             found = infer(op, unifier, types, node.attrs)

@@ -87,13 +87,16 @@ class Record:
         self.retained: Any = None  # weak reference to a tensor that keeps its gradient
 
     def targets(self) -> tuple[Record | Leaf | None, ...]:
+        """Where the gradients of the operands go."""
         return self.sources
 
     def describe(self) -> str:
+        """The node, for errors."""
         return str(self.origin)
 
     def shape_of(self, value: Any) -> Shape:
-        return value.shape  # type: ignore[no-any-return]
+        """The shape of an array."""
+        return tuple(value.shape)
 
     def _unchanged(self, index: int) -> None:
         memory = self.memories[index]
@@ -105,26 +108,31 @@ class Record:
             )
 
     def x(self, index: int) -> Any:
+        """An operand's array, if nothing overwrote it since."""
         assert self.saved is not None and self.saved[index] is not None, f"{self.op.name} must save {index}"
         self._unchanged(index)
         return self.saved[index]
 
     def y(self) -> Any:
+        """The result's array, if nothing overwrote it since."""
         assert self.result is not None, f"{self.op.name} must save its result"
         self._unchanged(len(self.shapes))
         return self.result
 
     def number(self, index: int) -> Any:
+        """An operand that was written as a number."""
         operand = self.node.inputs[index] if self.node is not None else None
         return operand.value if isinstance(operand, Literal) else None
 
     def __call__(self, op: str, *inputs: Any, **attrs: Any) -> Any:
+        """Compute an op on arrays; numbers take the result's dtype."""
         row = TABLE[op]
         arrays = [i if isinstance(i, np.ndarray) else np.asarray(i, self.dtype.dtype) for i in inputs]
         types = [TensorType(a.shape, as_dtype(a.dtype)) for a in arrays]
         return execute(row, arrays, attrs, infer(row, CONCRETE, types, attrs))
 
     def free(self) -> None:
+        """Forget what a backward pass needs."""
         self.saved = self.result = self.node = None
         self.sources = ()
         self.memories = ()
@@ -182,4 +190,3 @@ def _keeping(records: list[Record], gradients: dict[Any, Any]) -> Iterable[Any]:
         if tensor is not None and record in gradients:
             tensor._accumulate(duplicate(gradients[record]))
         yield record
-

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphnet.errors import ArgumentError, ArgumentTypeError, IndexOutOfRangeError
-from graphnet.ir import Shape, SymbolicDim
+from graphnet.ir import Dim, Shape, SymbolicDim
 
-__all__ = ["axis_of", "axes_of", "sizes_of"]
+__all__ = ["axes_of", "axis_of", "sizes_of"]
 
 
 def axis_of(what: str, axis: Any, rank: int) -> int:
@@ -46,7 +46,7 @@ def sizes_of(what: str, sizes: tuple[Any, ...], open_sizes: bool = False) -> Sha
         if not isinstance(sizes[0], (tuple, list)):
             raise ArgumentTypeError(f"{what}: sizes are whole numbers, got {sizes[0]!r}")
         sizes = tuple(sizes[0])
-    result = []
+    result: list[Dim] = []
     for size in sizes:
         if isinstance(size, SymbolicDim):
             result.append(size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,19 @@ from graphnet.errors import (
     ShapeError,
     UninitializedError,
 )
-from graphnet.ir import Constant, Literal, Node, Operand, Origin, Parameter, Scope, SymbolicDim, TensorType, Value, Where
+from graphnet.ir import (
+    Constant,
+    Literal,
+    Node,
+    Operand,
+    Origin,
+    Parameter,
+    Scope,
+    SymbolicDim,
+    TensorType,
+    Value,
+    Where,
+)
 from graphnet.ops import TABLE, Op, infer
 from graphnet.places import user_site
 from graphnet.program import execute, run_kernel
@@ -28,6 +40,8 @@ from graphnet.tensor.state import state
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from graphnet.tensor.tensor import Tensor
 
 __all__ = [
     "Base",
@@ -47,18 +61,14 @@ __all__ = [
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 
-class Tracer(Protocol):
-    """What records symbolic tensors instead of computing (see `graphnet.tensor.symbolic`)."""
-
-    def apply(self, op: Op, operands: Sequence[Any], attrs: dict[str, Any]) -> Any: ...
-
-
 class Base(Constant):
     """Memory and history of a tensor; the public class adds the operators."""
 
-    __slots__ = ("__weakref__", "_array", "_dtype", "_memory", "_origin", "_record", "_requires_grad", "_source", "grad")
+    __slots__ = (
+        "__weakref__", "_array", "_dtype", "_memory", "_origin", "_record", "_requires_grad", "_source", "grad",
+    )  # fmt: skip
 
-    _tracer: ClassVar[Tracer | None] = None  # symbolic tensors have one
+    _tracer: Any = None  # symbolic tensors have one
     __array_ufunc__ = None  # lets array + tensor come here instead of into NumPy's loops
     __array_priority__ = 1000
 
@@ -238,13 +248,13 @@ class Base(Constant):
         memory.viewers.append(weakref.ref(self))
 
 
-_factory: Callable[[], Any]
+_factory: Callable[[], Tensor]
 
 
 def set_tensor_class(cls: type[Base]) -> None:
     """Name the class that results have: the public one, defined on top of this file."""
     global _factory
-    new = cls.__new__
+    new: Any = cls.__new__
     _factory = lambda: new(cls)  # noqa: E731
 
 
@@ -257,14 +267,14 @@ def initialize(tensor: Any, array: Array | None, dtype: DType) -> None:
     tensor._requires_grad = False
 
 
-def make(array: Array, dtype: DType) -> Any:
+def make(array: Array, dtype: DType) -> Tensor:
     """A tensor over an array of that dtype."""
     tensor = _factory()
     initialize(tensor, array, dtype)
     return tensor
 
 
-def wrap(array: Array) -> Any:
+def wrap(array: Array) -> Tensor:
     """A tensor over an array, sharing its memory where the layout allows.
 
     Raises:
@@ -288,14 +298,14 @@ _NUMBERS = (bool, int, float, np.generic, SymbolicDim)
 _NATURAL: dict[type, DType] = {bool: bool_, int: int64, float: float32}
 
 
-def check_tensor(what: str, value: Any) -> Any:
+def check_tensor(what: str, value: Any) -> Tensor:
     """A tensor from what may stand for one: a tensor, a NumPy array or a number.
 
     Raises:
         ArgumentTypeError: for anything else, lists included.
     """
     if isinstance(value, Base):
-        return value
+        return value  # type: ignore[return-value]  # all of them are Tensors
     if isinstance(value, (np.ndarray, np.generic)):
         return wrap(np.asarray(value))
     if isinstance(value, (bool, int, float)):
@@ -314,11 +324,11 @@ def _literal_array(value: Any, dtype: DType) -> tuple[Array, DType]:
         raise ArgumentError(f"the number {value} does not fit into {dtype.name}") from None
 
 
-def prepare(op: Op, operands: Sequence[Any]) -> list[Base | Literal]:
+def prepare(op: Op, operands: Sequence[Any]) -> list[Any]:
     """Operands as tensors and typed literals, brought to the dtypes that the op's row asks for."""
     if not len(op.operands) - op.optional <= len(operands) and not op.variadic:
         raise ArgumentTypeError(f"{op.name} takes {len(op.operands)} operands, got {len(operands)}")
-    values = [x if isinstance(x, (Base, *_NUMBERS)) else check_tensor(op.name, x) for x in operands]
+    values: list[Any] = [x if isinstance(x, (Base, *_NUMBERS)) else check_tensor(op.name, x) for x in operands]
     if op.promote == "none":
         return [v if isinstance(v, Base) else _literal(v, None) for v in values]
     start = 1 if op.promote == "after first" else 0
@@ -358,7 +368,7 @@ def place() -> tuple[Scope | None, Where | None]:
     return scope, scope.where if scope is not None and scope.library else user_site()
 
 
-def apply(name: str, *operands: Any, **attrs: Any) -> Any:
+def apply(name: str, *operands: Any, **attrs: Any) -> Tensor:
     """Apply an op of the table: compute it, or record it where a graph is being traced.
 
     Raises:
@@ -370,9 +380,9 @@ def apply(name: str, *operands: Any, **attrs: Any) -> Any:
     for operand in operands:
         if isinstance(operand, Base):
             if operand._tracer is not None:
-                return operand._tracer.apply(op, operands, attrs)
+                return operand._tracer.apply(op, operands, attrs)  # type: ignore[no-any-return]
             if active is not None and (operand._requires_grad or isinstance(operand, Parameter)):
-                return active.apply(op, operands, attrs)
+                return active.apply(op, operands, attrs)  # type: ignore[no-any-return]
     values: list[Any] = list(operands)
     try:
         values = prepare(op, operands)
@@ -405,7 +415,8 @@ def _remember(
     result: TensorType,
 ) -> None:
     """Record how a tensor was computed."""
-    assert tensor._origin is not None and tensor._array is not None
+    assert tensor._origin is not None
+    assert tensor._array is not None
     tensors = [v if isinstance(v, Base) else None for v in values]
     inputs = tuple(v._operand() if isinstance(v, Base) else v for v in values)
     node = Node(op.name, inputs, attrs, op.name, tensor._origin.scope, tensor._origin.where)

@@ -58,7 +58,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     else:
         wanted = as_dtype(dtype) if dtype is not None else None
         result = wrap(_array(data, wanted))
-    return result.requires_grad_() if requires_grad else result  # type: ignore[no-any-return]
+    return result.requires_grad_() if requires_grad else result
 
 
 def _array(data: Any, dtype: DType | None) -> Any:
@@ -89,7 +89,7 @@ def as_tensor(data: Any, *, dtype: Any = None) -> Tensor:
     """The data as a tensor, without a copy where possible."""
     if isinstance(data, (Base, np.ndarray)):
         result = check_tensor("as_tensor", data)
-        return result if dtype is None else result.to(dtype)  # type: ignore[no-any-return]
+        return result if dtype is None else result.to(dtype)
     return tensor(data, dtype=dtype)
 
 
@@ -101,10 +101,10 @@ def from_numpy(array: Any) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise ArgumentTypeError(f"from_numpy: expects a NumPy array, got a {type(array).__name__}")
-    return wrap(array)  # type: ignore[no-any-return]
+    return wrap(array)
 
 
-def _made(array: Any, requires_grad: bool) -> Any:
+def _made(array: Any, requires_grad: bool) -> Tensor:
     result = wrap(array)
     return result.requires_grad_() if requires_grad else result
 
@@ -117,23 +117,23 @@ def _sizes(what: str, sizes: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
 
 def zeros(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros; sizes one by one or as one sequence."""
-    return _made(np.zeros(_sizes("zeros", sizes, size), as_dtype(dtype).dtype), requires_grad)  # type: ignore[no-any-return]
+    return _made(np.zeros(_sizes("zeros", sizes, size), as_dtype(dtype).dtype), requires_grad)
 
 
 def ones(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
     """A tensor of ones; sizes one by one or as one sequence."""
-    return _made(np.ones(_sizes("ones", sizes, size), as_dtype(dtype).dtype), requires_grad)  # type: ignore[no-any-return]
+    return _made(np.ones(_sizes("ones", sizes, size), as_dtype(dtype).dtype), requires_grad)
 
 
 def empty(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
     """A tensor whose elements are whatever the memory held."""
-    return _made(np.empty(_sizes("empty", sizes, size), as_dtype(dtype).dtype), requires_grad)  # type: ignore[no-any-return]
+    return _made(np.empty(_sizes("empty", sizes, size), as_dtype(dtype).dtype), requires_grad)
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with one number everywhere."""
     wanted = as_dtype(type(fill_value) if dtype is None else dtype)
-    return _made(np.full(sizes_of("full", (size,)), fill_value, wanted.dtype), requires_grad)  # type: ignore[no-any-return]
+    return _made(np.full(sizes_of("full", (size,)), fill_value, wanted.dtype), requires_grad)
 
 
 def zeros_like(input: Any, *, dtype: Any = None) -> Tensor:
@@ -161,7 +161,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, req
     """
     if end is None:
         start, end = 0, start
-    numbers = [n.item() if isinstance(n, (Base, np.generic)) else n for n in (start, end, step)]  # type: ignore[attr-defined]
+    numbers: list[Any] = [n.item() if hasattr(n, "item") else n for n in (start, end, step)]
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise ArgumentTypeError(f"arange: expects numbers, got {number!r}")
@@ -171,29 +171,29 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, req
     natural = int64 if all(isinstance(n, int) for n in numbers) else float32
     count = -int(-((end - start) / step) // 1) if natural is float32 else len(range(start, end, step))
     values = start + np.arange(count) * step
-    return _made(values.astype((natural if dtype is None else as_dtype(dtype)).dtype), requires_grad)  # type: ignore[no-any-return]
+    return _made(values.astype((natural if dtype is None else as_dtype(dtype)).dtype), requires_grad)
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = float32) -> Tensor:
     """`steps` numbers at equal distances from start to end, both included."""
-    return wrap(np.linspace(start, end, steps).astype(as_dtype(dtype).dtype))  # type: ignore[no-any-return]
+    return wrap(np.linspace(start, end, steps).astype(as_dtype(dtype).dtype))
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = float32) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
-    return wrap(np.eye(*sizes_of("eye", (n, n if m is None else m)), dtype=as_dtype(dtype).dtype))  # type: ignore[arg-type, misc, no-any-return]
+    return wrap(np.eye(*sizes_of("eye", (n, n if m is None else m)), dtype=as_dtype(dtype).dtype))  # type: ignore[arg-type]
 
 
 def rand(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
     """Samples of the uniform distribution on [0, 1); sizes one by one, as one sequence, or as size=."""
     wanted = as_dtype(dtype)
-    return _made(random.uniform_array(random.next_key(), _sizes("rand", sizes, size), wanted), requires_grad)  # type: ignore[no-any-return]
+    return _made(random.uniform_array(random.next_key(), _sizes("rand", sizes, size), wanted), requires_grad)
 
 
 def randn(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
     """Samples of the standard normal distribution; sizes one by one, as one sequence, or as size=."""
     wanted = as_dtype(dtype)
-    return _made(random.normal_array(random.next_key(), _sizes("randn", sizes, size), wanted), requires_grad)  # type: ignore[no-any-return]
+    return _made(random.normal_array(random.next_key(), _sizes("randn", sizes, size), wanted), requires_grad)
 
 
 def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = int64) -> Tensor:
@@ -203,10 +203,10 @@ def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = int64)
     if not low < high:
         raise ArgumentError(f"randint: there is no whole number from {low} up to, not including, {high}")
     shape = sizes_of("randint", (size,))
-    values = random.generator(random.next_key()).integers(low, high, shape)  # type: ignore[arg-type]
-    return make(values.astype(as_dtype(dtype).dtype), as_dtype(dtype))  # type: ignore[no-any-return]
+    values = random.generator(random.next_key()).integers(low, high, shape)
+    return make(values.astype(as_dtype(dtype).dtype), as_dtype(dtype))
 
 
 def randperm(n: int) -> Tensor:
     """The numbers from 0 up to n in random order."""
-    return wrap(random.generator(random.next_key()).permutation(n))  # type: ignore[no-any-return]
+    return wrap(random.generator(random.next_key()).permutation(n))

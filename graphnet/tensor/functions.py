@@ -15,10 +15,11 @@ from graphnet.tensor.core import Base, apply, check_tensor
 from graphnet.tensor.tensor import Tensor
 
 __all__ = [
-    "abs", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "cat", "concat", "cos", "div", "equal",
-    "erf", "exp", "flatten", "is_floating_point", "is_tensor", "log", "log_softmax", "matmul", "max", "maximum", "mean", "min", "minimum",
-    "mm", "mul", "neg", "permute", "pow", "prod", "relu", "reshape", "sigmoid", "sign", "sin", "softmax", "sqrt",
-    "square", "squeeze", "stack", "std", "sub", "sum", "tanh", "transpose", "unsqueeze", "var", "where",
+    "abs", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "cat", "concat", "cos", "div",
+    "equal", "erf", "exp", "flatten", "is_floating_point", "is_tensor", "log", "log_softmax", "matmul", "max",
+    "maximum", "mean", "min", "minimum", "mm", "mul", "neg", "permute", "pow", "prod", "relu", "reshape",
+    "sigmoid", "sign", "sin", "softmax", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "tanh",
+    "transpose", "unsqueeze", "var", "where",
 ]  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def _method(name: str) -> Any:
     return function
 
 
-sum, mean, prod, max, min = map(_method, ("sum", "mean", "prod", "max", "min"))
+sum, mean, prod = map(_method, ("sum", "mean", "prod"))
 amax, amin, argmax, argmin = map(_method, ("amax", "amin", "argmax", "argmin"))
 any, all, var, std, square = map(_method, ("any", "all", "var", "std", "square"))
 softmax, log_softmax = map(_method, ("softmax", "log_softmax"))
@@ -95,15 +96,29 @@ def matmul(input: Any, other: Any) -> Tensor:
         >>> gn.matmul(gn.ones(2, 3), gn.ones(3))
         tensor([3., 3.])
     """
-    return operators.matmul(check_tensor("matmul", input), check_tensor("matmul", other))  # type: ignore[no-any-return]
+    return operators.matmul(check_tensor("matmul", input), check_tensor("matmul", other))
 
 
 mm = matmul
 
 
+def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest element, the largest along an axis as (values, indices), or the larger of two tensors."""
+    if isinstance(dim, (Base, np.ndarray)):
+        return maximum(input, dim)
+    return check_tensor("max", input).max(dim, keepdim)
+
+
+def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest element, the smallest along an axis as (values, indices), or the smaller of two tensors."""
+    if isinstance(dim, (Base, np.ndarray)):
+        return minimum(input, dim)
+    return check_tensor("min", input).min(dim, keepdim)
+
+
 def where(condition: Any, input: Any, other: Any) -> Tensor:
     """`input` where the condition holds, `other` elsewhere, with broadcasting."""
-    return apply("where", check_tensor("where", condition), input, other)  # type: ignore[no-any-return]
+    return apply("where", check_tensor("where", condition), input, other)
 
 
 def _several(what: str, tensors: Any) -> list[Any]:
@@ -128,7 +143,7 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Tensor:
     """
     parts = _several("cat", tensors)
     axis = axis_of("cat", dim, builtins.max(p.ndim for p in parts))
-    return apply("cat", *parts, axis=axis)  # type: ignore[no-any-return]
+    return apply("cat", *parts, axis=axis)
 
 
 concat = cat
@@ -137,7 +152,8 @@ concat = cat
 def stack(tensors: Sequence[Any], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis."""
     parts = _several("stack", tensors)
-    return cat([p.unsqueeze(axis_of("stack", dim, p.ndim + 1)) for p in parts], axis_of("stack", dim, parts[0].ndim + 1))
+    axis = axis_of("stack", dim, parts[0].ndim + 1)
+    return cat([p.unsqueeze(axis) for p in parts], axis)
 
 
 def is_tensor(value: Any) -> bool:

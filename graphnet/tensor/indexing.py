@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphnet.dtypes import bool_, int64
-from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError, ShapeError
+from graphnet.errors import ArgumentTypeError, GradientError, IndexOutOfRangeError, ShapeError
 from graphnet.ir import render_shape
 from graphnet.program import run_kernel
 from graphnet.tensor.core import Base, apply, as_array, check_tensor
+from graphnet.tensor.state import state
+
+if TYPE_CHECKING:
+    from graphnet.tensor.tensor import Tensor
 
 __all__ = ["get", "put"]
 
 
-def get(tensor: Any, index: Any) -> Any:
+def get(tensor: Any, index: Any) -> Tensor:
     """tensor[index]"""
     rows = _row_index(index)
     if rows is not None:
@@ -28,11 +32,10 @@ def put(tensor: Any, index: Any, value: Any) -> None:
     """tensor[index] = value, in the memory that the tensor has."""
     new = check_tensor("assignment", value)
     target = tensor._writable(new._requires_grad)
-    if tensor._requires_grad and tensor._record is not None or new._requires_grad:
-        from_where = "graphnet.where(mask, a, b)"
-        raise ArgumentTypeError(
-            f"assigning to elements of a tensor with a gradient is not differentiable here; build it with {from_where} "
-            "or graphnet.cat(...), or assign under no_grad()"
+    if state.grad and (tensor._requires_grad or new._requires_grad):
+        raise GradientError(
+            "assigning to elements is not differentiable here; build the tensor with graphnet.where(mask, a, b) or "
+            "graphnet.cat(...), or assign under no_grad()"
         )
     source = as_array(new, tensor._dtype)
     rows = _row_index(index)
@@ -40,7 +43,8 @@ def put(tensor: Any, index: Any, value: Any) -> None:
         target[rows._values()] = source
     else:
         basic = _basic(index, target.shape)
-        window = target[(*(slice(*e) if isinstance(e, tuple) else e for e in basic), ...)]
+        whole = (*(slice(*e) if isinstance(e, tuple) else e for e in basic), ...)
+        window = target[whole]
         lead = source.ndim - window.ndim
         if lead > 0 and source.shape[:lead] == (1,) * lead:
             source = source.reshape(source.shape[lead:])
@@ -70,12 +74,13 @@ def _row_index(index: Any) -> Any:
     return None
 
 
-def _take(tensor: Any, index: Any) -> Any:
+def _take(tensor: Any, index: Any) -> Tensor:
     if index._dtype is bool_:
         mask, shape = index._values(), tuple(tensor.shape)
         if mask.shape != shape[: mask.ndim]:
             raise ShapeError(
-                f"a bool index of shape {render_shape(mask.shape)} does not fit a tensor of shape {render_shape(shape)}",
+                f"a bool index of shape {render_shape(mask.shape)} does not fit a tensor of shape "
+                f"{render_shape(shape)}",
                 expected=shape[: mask.ndim],
                 got=mask.shape,
             )

@@ -40,7 +40,7 @@ def _in_place(name: str) -> Any:
     return operator
 
 
-def matmul(a: Any, b: Any) -> Any:
+def matmul(a: Any, b: Any) -> Tensor:
     """The matrix product, as torch.matmul: vectors are rows or columns, leading axes are batched.
 
     Args:
@@ -90,34 +90,34 @@ class Operators(Base):
     __hash__ = object.__hash__  # tensors are told apart by identity; == is element by element
 
     def __matmul__(self, other: Any) -> Tensor:
-        return matmul(self, _matrix(other)) if isinstance(other, (Base, np.ndarray)) else NotImplemented  # type: ignore[no-any-return]
+        return matmul(self, _matrix(other)) if isinstance(other, (Base, np.ndarray)) else NotImplemented
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return matmul(_matrix(other), self) if isinstance(other, (Base, np.ndarray)) else NotImplemented  # type: ignore[no-any-return]
+        return matmul(_matrix(other), self) if isinstance(other, (Base, np.ndarray)) else NotImplemented
 
     def __imatmul__(self, other: Any) -> Any:
         return self._overwrite(matmul(self, _matrix(other)))
 
     def __neg__(self) -> Tensor:
-        return apply("neg", self)  # type: ignore[no-any-return]
+        return apply("neg", self)
 
     def __pos__(self) -> Any:
         return self
 
     def __abs__(self) -> Tensor:
-        return apply("abs", self)  # type: ignore[no-any-return]
+        return apply("abs", self)
 
     def __invert__(self) -> Tensor:
-        return apply("logical_not", self)  # type: ignore[no-any-return]
+        return apply("logical_not", self)
 
-    def __and__(self, other: Any) -> Tensor:
-        return _logical("minimum", self, other)  # type: ignore[no-any-return]
+    def __and__(self, other: Any) -> Any:
+        return _logical("minimum", self, other)
 
-    def __or__(self, other: Any) -> Tensor:
-        return _logical("maximum", self, other)  # type: ignore[no-any-return]
+    def __or__(self, other: Any) -> Any:
+        return _logical("maximum", self, other)
 
-    def __xor__(self, other: Any) -> Tensor:
-        return _logical("ne", self, other)  # type: ignore[no-any-return]
+    def __xor__(self, other: Any) -> Any:
+        return _logical("ne", self, other)
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
@@ -130,7 +130,7 @@ def _logical(name: str, a: Any, b: Any) -> Any:
     """Truth values as 0 and 1: `and` is the smaller, `or` the larger, `xor` is unequal."""
     if not isinstance(b, (Base, bool, np.bool_, np.ndarray)):
         return NotImplemented
-    other = check_tensor(name, b)
+    other: Tensor = check_tensor(name, b)
     for operand in (a, other):
         if operand.dtype is not bool_:
             raise DTypeError(f"& | ^ take bool tensors, got {operand.dtype.name}; compare first, e.g. (x > 0)")

@@ -57,7 +57,7 @@ def _shown(values: Any) -> Any:
     return values
 
 
-def _formatter(values: Any) -> tuple[Callable[[Any], str], int]:
+def _formatter(values: Any) -> tuple[Callable[..., str], int]:
     """How to write one element, and how wide elements are."""
     if values.dtype.kind != "f":
         width = max(len(str(v)) for v in values.ravel().tolist())
@@ -83,9 +83,10 @@ def _pad(write: Callable[[Any], str], width: int) -> Callable[[Any], str]:
     return lambda value: write(value).rjust(width)
 
 
-def _body(values: Any, indent: int, summary: bool, write: Callable[[Any], str], width: int) -> str:
+def _body(values: Any, indent: int, summary: bool, write: Callable[..., str], width: int) -> str:
     if values.ndim == 0:
-        return write(values.item())
+        text: str = write(values.item())
+        return text
     cut = summary and len(values) > 2 * EDGE
     if values.ndim == 1:
         items = values.tolist()

@@ -25,7 +25,7 @@ class SymbolicTensor(Tensor):
 
     __slots__ = ("_seen", "_tracer", "_value")
 
-    _tracer: Tracer  # type: ignore[assignment]
+    _tracer: Tracer
     _value: Value
     _seen: int  # the version of the memory that _value is
 
@@ -73,6 +73,7 @@ class SymbolicTensor(Tensor):
         raise TraceError(f"{_site()}elements of a traced tensor cannot be assigned; build it with where or cat")
 
     def detach(self) -> Tensor:
+        """The same values, through which no gradient flows."""
         result: Tensor = apply("detach", self)
         result._requires_grad = False
         return result
@@ -84,9 +85,11 @@ class SymbolicTensor(Tensor):
         raise TraceError(f"{_site()}the data of a traced tensor cannot be replaced")
 
     def is_contiguous(self) -> bool:
+        """Symbolic tensors have no memory layout."""
         return True
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Raises: traced tensors have no gradient of their own."""
         raise GradientError("a traced tensor has no gradient of its own; parameters have")
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -175,4 +178,3 @@ class Tracer:
             self._first.add(scope)
             return scope.path
         return f"{scope.path}.{op.name}" if scope.path else op.name
-

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from graphnet.dtypes import DType, as_dtype, bool_, float32, float64, int32, int64
-from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
-from graphnet.ir import Dim, Symbol
-from graphnet.ops.table import index_dtype
+from graphnet.dtypes import as_dtype, bool_, float32, float64, int32, int64
+from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError
 from graphnet.tensor import indexing, printing, random
-from graphnet.tensor.axes import axes_of, axis_of, sizes_of
-from graphnet.tensor.core import Array, apply, as_array, check_tensor, make, set_tensor_class
+from graphnet.tensor.axes import axis_of
+from graphnet.tensor.core import Array, apply, check_tensor, make, set_tensor_class
 from graphnet.tensor.operators import Operators, matmul
+from graphnet.tensor.reductions import Reductions
+from graphnet.tensor.shaping import Shaping
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Tensor"]
 
 
-class Tensor(Operators):
+class Tensor(Operators, Reductions, Shaping):
     """An array of one dtype that records what it was computed from, for gradients and graphs.
 
     Made by `graphnet.tensor`, `zeros`, `rand`, ... and by operations. NumPy arrays and numbers are taken
@@ -57,10 +57,6 @@ class Tensor(Operators):
     def is_floating_point(self) -> bool:
         """Whether the dtype is float32 or float64."""
         return self._dtype.is_floating_point
-
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in row-major order without gaps."""
-        return bool(self._values().flags.c_contiguous)
 
     def item(self) -> Any:
         """The only element as a Python number.
@@ -107,9 +103,7 @@ class Tensor(Operators):
     def __bool__(self) -> bool:
         values = self._values()
         if values.size != 1:
-            raise ArgumentError(
-                f"the truth of a tensor with {values.size} elements is ambiguous; use .any() or .all()"
-            )
+            raise ArgumentError(f"the truth of a tensor with {values.size} elements is ambiguous; use .any() or .all()")
         return bool(values.item())
 
     def __float__(self) -> float:
@@ -137,7 +131,7 @@ class Tensor(Operators):
         return bool((self == value).any())
 
     def __getitem__(self, index: Any) -> Tensor:
-        return indexing.get(self, index)  # type: ignore[no-any-return]
+        return indexing.get(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         indexing.put(self, index, value)
@@ -155,7 +149,7 @@ class Tensor(Operators):
         if isinstance(dtype, str) and dtype.startswith("cpu"):
             return self
         wanted = dtype._dtype if isinstance(dtype, Tensor) else as_dtype(dtype)
-        return self if wanted is self._dtype else apply("cast", self, dtype=wanted)  # type: ignore[no-any-return]
+        return self if wanted is self._dtype else apply("cast", self, dtype=wanted)
 
     def type(self, dtype: Any) -> Tensor:
         """The tensor in another dtype."""
@@ -183,7 +177,7 @@ class Tensor(Operators):
 
     def clone(self) -> Tensor:
         """A copy in memory of its own; gradients flow through."""
-        return apply("copy", self)  # type: ignore[no-any-return]
+        return apply("copy", self)
 
     def contiguous(self) -> Tensor:
         """The tensor with its elements in row-major order; itself where they are."""
@@ -205,83 +199,73 @@ class Tensor(Operators):
         self._set_data(check_tensor("data", value))
 
     def _get_data(self) -> Tensor:
-        return make(self._values(), self._dtype)  # type: ignore[no-any-return]
+        return make(self._values(), self._dtype)
 
     def _set_data(self, new: Tensor) -> None:
         self._array, self._dtype = new._values(), new._dtype
         self._memory.version += 1
 
-    @property
-    def T(self) -> Tensor:  # noqa: N802 - PyTorch's name
-        """The tensor with its axes in reverse order."""
-        return self.permute(*range(self.ndim - 1, -1, -1))
-
-    @property
-    def mT(self) -> Tensor:  # noqa: N802 - PyTorch's name
-        """The tensor with its last two axes exchanged."""
-        return self.transpose(-2, -1)
-
     # -- element by element -------------------------------------------------------------------------------
 
     def abs(self) -> Tensor:
         """The absolute values."""
-        return apply("abs", self)  # type: ignore[no-any-return]
+        return apply("abs", self)
 
     def exp(self) -> Tensor:
         """e to the power of each element."""
-        return apply("exp", self)  # type: ignore[no-any-return]
+        return apply("exp", self)
 
     def log(self) -> Tensor:
         """The natural logarithms."""
-        return apply("log", self)  # type: ignore[no-any-return]
+        return apply("log", self)
 
     def sqrt(self) -> Tensor:
         """The square roots."""
-        return apply("sqrt", self)  # type: ignore[no-any-return]
+        return apply("sqrt", self)
 
     def sin(self) -> Tensor:
         """The sines of angles in radians."""
-        return apply("sin", self)  # type: ignore[no-any-return]
+        return apply("sin", self)
 
     def cos(self) -> Tensor:
         """The cosines of angles in radians."""
-        return apply("cos", self)  # type: ignore[no-any-return]
+        return apply("cos", self)
 
     def sign(self) -> Tensor:
         """-1, 0 or 1."""
-        return apply("sign", self)  # type: ignore[no-any-return]
+        return apply("sign", self)
 
     def tanh(self) -> Tensor:
         """The hyperbolic tangents."""
-        return apply("tanh", self)  # type: ignore[no-any-return]
+        return apply("tanh", self)
 
     def sigmoid(self) -> Tensor:
         """1 / (1 + exp(-x))."""
-        return apply("sigmoid", self)  # type: ignore[no-any-return]
+        return apply("sigmoid", self)
 
     def relu(self) -> Tensor:
         """max(x, 0)."""
-        return apply("relu", self)  # type: ignore[no-any-return]
+        return apply("relu", self)
 
     def square(self) -> Tensor:
         """The squares."""
-        return apply("mul", self, self)  # type: ignore[no-any-return]
+        return apply("mul", self, self)
 
     def pow(self, exponent: Any) -> Tensor:
         """Each element to a power."""
-        return apply("pow", self, exponent)  # type: ignore[no-any-return]
+        return apply("pow", self, exponent)
 
     def isnan(self) -> Tensor:
         """Where elements are not a number."""
-        return apply("isnan", self)  # type: ignore[no-any-return]
+        return apply("isnan", self)
 
     def isfinite(self) -> Tensor:
         """Where elements are neither infinite nor not a number."""
-        return apply("isfinite", self)  # type: ignore[no-any-return]
+        return apply("isfinite", self)
 
     def matmul(self, other: Any) -> Tensor:
         """The matrix product, as `graphnet.matmul`."""
-        return matmul(self, check_tensor("matmul", other))  # type: ignore[no-any-return]
+        return matmul(self, check_tensor("matmul", other))
 
     def softmax(self, dim: SupportsIndex) -> Tensor:
         """exp(x) / sum(exp(x)) along an axis."""
@@ -294,154 +278,8 @@ class Tensor(Operators):
     def _along(self, name: str, dim: SupportsIndex) -> Tensor:
         last, axis = self.ndim - 1, axis_of(name, dim, self.ndim)
         if axis == last:
-            return apply(name, self)  # type: ignore[no-any-return]
-        return apply(name, self.transpose(axis, last)).transpose(axis, last)  # type: ignore[no-any-return]
-
-    # -- reductions ---------------------------------------------------------------------------------------
-
-    def _reduce(self, name: str, dim: Any, keepdim: Any) -> Tensor:
-        axes = axes_of(name, dim, self.ndim)
-        return apply(name, self, axes=axes, keepdims=bool(keepdim))  # type: ignore[no-any-return]
-
-    def sum(self, dim: Any = None, keepdim: Any = False, *, dtype: Any = None) -> Tensor:
-        """The sum over one axis, several, or all; of integers and truth values as int64."""
-        wanted = as_dtype(dtype) if dtype is not None else index_dtype(self._dtype)
-        return self.to(wanted)._reduce("sum", dim, keepdim)
-
-    def mean(self, dim: Any = None, keepdim: Any = False) -> Tensor:
-        """The mean over one axis, several, or all, of a floating-point tensor."""
-        return self._reduce("mean", dim, keepdim)
-
-    def prod(self, dim: Any = None, keepdim: Any = False) -> Tensor:
-        """The product over one axis, several, or all."""
-        return self.to(index_dtype(self._dtype))._reduce("prod", dim, keepdim)
-
-    def max(self) -> Tensor:
-        """The largest element; gradients are shared evenly by all that are."""
-        return self._reduce("max", None, False)
-
-    def min(self) -> Tensor:
-        """The smallest element; gradients are shared evenly by all that are."""
-        return self._reduce("min", None, False)
-
-    def amax(self, dim: Any = None, keepdim: Any = False) -> Tensor:
-        """The largest elements along axes."""
-        return self._reduce("max", dim, keepdim)
-
-    def amin(self, dim: Any = None, keepdim: Any = False) -> Tensor:
-        """The smallest elements along axes."""
-        return self._reduce("min", dim, keepdim)
-
-    def any(self, dim: Any = None, keepdim: Any = False) -> Tensor:
-        """Whether any element is true."""
-        return self.bool()._reduce("any", dim, keepdim)
-
-    def all(self, dim: Any = None, keepdim: Any = False) -> Tensor:
-        """Whether all elements are true."""
-        return self.bool()._reduce("all", dim, keepdim)
-
-    def argmax(self, dim: Any = None, keepdim: Any = False) -> Tensor:
-        """The position of the first largest element along an axis, or in the flattened tensor."""
-        return self._arg("argmax", dim, keepdim)
-
-    def argmin(self, dim: Any = None, keepdim: Any = False) -> Tensor:
-        """The position of the first smallest element along an axis, or in the flattened tensor."""
-        return self._arg("argmin", dim, keepdim)
-
-    def _arg(self, name: str, dim: Any, keepdim: Any) -> Tensor:
-        if dim is None:
-            return self.reshape(-1)._reduce(name, 0, False)
-        if not self.ndim:
-            return self.reshape(1)._reduce(name, 0, False)
-        return self._reduce(name, axis_of(name, dim, self.ndim), keepdim)
-
-    def var(self, dim: Any = None, *, correction: Any = 1, keepdim: Any = False) -> Tensor:
-        """The variance over axes, with `correction` taken off the count (1: unbiased)."""
-        axes = axes_of("var", dim, self.ndim)
-        off = self - self._reduce("mean", axes, True)
-        count: Dim = 1
-        for axis in axes:
-            count = count * self.shape[axis]
-        return (off * off)._reduce("sum", axes, keepdim) / (count - correction)  # type: ignore[no-any-return]
-
-    def std(self, dim: Any = None, *, correction: Any = 1, keepdim: Any = False) -> Tensor:
-        """The standard deviation over axes, with `correction` taken off the count (1: unbiased)."""
-        return self.var(dim, correction=correction, keepdim=keepdim).sqrt()
-
-    # -- shape --------------------------------------------------------------------------------------------
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """The elements in another shape; one size may be -1. A view where the memory is contiguous."""
-        return apply("reshape", self, shape=sizes_of("reshape", shape, open_sizes=True))  # type: ignore[no-any-return]
-
-    def view(self, *shape: Any) -> Tensor:
-        """The memory in another shape.
-
-        Raises:
-            ArgumentError: the memory is not contiguous; use reshape.
-        """
-        if self._tracer is None and not self.is_contiguous():
-            raise ArgumentError("view: the tensor's memory is not contiguous; use reshape(...)")
-        return self.reshape(*shape)
-
-    def flatten(self, start_dim: Any = 0, end_dim: Any = -1) -> Tensor:
-        """Several axes as one."""
-        first, last = (axis_of("flatten", d, self.ndim) for d in (start_dim, end_dim))
-        if first > last:
-            raise ArgumentError(f"flatten: axis {first} comes after axis {last}")
-        shape = tuple(self.shape)
-        size: Dim = 1
-        for dim in shape[first : last + 1]:
-            size = size * dim
-        return apply("reshape", self, shape=(*shape[:first], size, *shape[last + 1 :]))  # type: ignore[no-any-return]
-
-    def permute(self, *dims: Any) -> Tensor:
-        """The axes in another order."""
-        given = dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims
-        axes = tuple(axis_of("permute", d, self.ndim) for d in given)
-        if sorted(axes) != list(range(self.ndim)):
-            raise ArgumentError(f"permute: {tuple(given)} is not an order of {self.ndim} axes")
-        return apply("permute", self, axes=axes)  # type: ignore[no-any-return]
-
-    def transpose(self, dim0: Any, dim1: Any) -> Tensor:
-        """Two axes exchanged."""
-        a, b = (axis_of("transpose", d, self.ndim) for d in (dim0, dim1))
-        axes = list(range(self.ndim))
-        if axes:
-            axes[a], axes[b] = axes[b], axes[a]
-        return apply("permute", self, axes=tuple(axes))  # type: ignore[no-any-return]
-
-    def t(self) -> Tensor:
-        """A matrix transposed."""
-        if self.ndim > 2:
-            raise ShapeError(f"t: expects at most two axes, got shape {tuple(self.shape)}", got=tuple(self.shape))
-        return self.T
-
-    def unsqueeze(self, dim: Any) -> Tensor:
-        """A new axis of size 1."""
-        axis = axis_of("unsqueeze", dim, self.ndim + 1)
-        whole = (None, None, None)
-        return apply("slice", self, index=(*[whole] * axis, None, *[whole] * (self.ndim - axis)))  # type: ignore[no-any-return]
-
-    def squeeze(self, dim: Any = None) -> Tensor:
-        """Without axes of size 1: all of them, or those named."""
-        axes = axes_of("squeeze", dim, self.ndim)
-        index = tuple(
-            0 if axis in axes and not isinstance(d, Symbol) and d == 1 else (None, None, None)
-            for axis, d in enumerate(self.shape)
-        )
-        return apply("slice", self, index=index)  # type: ignore[no-any-return]
-
-    def expand(self, *sizes: Any) -> Tensor:
-        """Axes of size 1 repeated to a size, as a view; -1 keeps an axis."""
-        target, have = list(sizes_of("expand", sizes, open_sizes=True)), tuple(self.shape)
-        lead = len(target) - len(have)
-        for axis, dim in enumerate(target):
-            if isinstance(dim, int) and dim == -1:
-                if axis < lead:
-                    raise ArgumentError("expand: -1 keeps an axis, but there is none yet at this place")
-                target[axis] = have[axis - lead]
-        return apply("expand", self, shape=tuple(target))  # type: ignore[no-any-return]
+            return apply(name, self)
+        return apply(name, self.transpose(axis, last)).transpose(axis, last)
 
     # -- in place -----------------------------------------------------------------------------------------
 
@@ -470,7 +308,7 @@ class Tensor(Operators):
         """Overwrite with samples of the uniform distribution on [low, high)."""
         return self._fill(random.uniform_array(random.next_key(), tuple(self.shape), self._dtype, low, high))
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+    def __deepcopy__(self, memo: Any) -> Tensor:
         if self._record is not None:
             raise GradientError("only leaf tensors can be deep-copied; use detach().clone() on a computed one")
         copied: Tensor = make(self._values().copy(), self._dtype)
@@ -485,7 +323,7 @@ class Tensor(Operators):
 
 
 def _rebuild(array: Array, requires_grad: Any) -> Tensor:
-    return check_tensor("unpickle", array).requires_grad_(requires_grad)  # type: ignore[no-any-return]
+    return check_tensor("unpickle", array).requires_grad_(requires_grad)
 
 
 set_tensor_class(Tensor)

@@ -1,0 +1,102 @@
+"""What modules are called: paths within a caller, modules in plain lists, lazy layers left behind."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
+from graphnet.ir import Scope
+from graphnet.places import stack_depth
+
+__all__ = ["name_within", "restructured", "unregistered", "warn_unreached", "warn_unregistered"]
+
+_counter = itertools.count(1)
+
+
+class _Structure:
+    """A number that changes whenever any module gets or loses a child: known names may be out of date then."""
+
+    version = 0
+
+
+def restructured() -> None:
+    """Note that a module got or lost a child."""
+    _Structure.version = next(_counter)
+
+
+def name_within(parent: Any, child: Any) -> str:
+    """The path of a module below the one that calls it; of a plain list's item, where it is kept there."""
+    known = parent.__dict__.get("_names")
+    entry = known[1].get(id(child)) if known is not None and known[0] == _Structure.version else None
+    if entry is None or entry[1] is not child:
+        names: dict[int, tuple[str, Any]] = {}
+        for path, module in parent.named_modules():
+            names.setdefault(id(module), (path, module))
+        for owner_path, owner in parent.named_modules():
+            for path, module in unregistered(owner):
+                names.setdefault(id(module), (f"{owner_path}.{path}" if owner_path else path, module))
+        parent.__dict__["_names"] = (_Structure.version, names)
+        entry = names.setdefault(id(child), (type(child).__name__, child))
+    return str(entry[0])
+
+
+def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
+    """Modules in plain lists, tuples and dicts among the attributes, with what one writes to get at them."""
+    for attribute, value in module.__dict__.items():
+        if attribute in ("_parameters", "_buffers", "_modules", "_names", "_transient"):
+            continue
+        stack = [(attribute, value, 0)]
+        while stack:
+            path, item, depth = stack.pop()
+            if depth and _is_module(item):
+                yield path, item
+            elif isinstance(item, (list, tuple)) and depth < 4:
+                stack.extend((f"{path}[{i}]", v, depth + 1) for i, v in reversed(list(enumerate(item))))
+            elif isinstance(item, dict) and depth < 4:
+                stack.extend((f"{path}[{k!r}]", v, depth + 1) for k, v in reversed(list(item.items())))
+
+
+def _is_module(item: Any) -> bool:
+    return isinstance(getattr(item, "__dict__", {}).get("_modules"), dict)
+
+
+def warn_unregistered(module: Any, scope: Scope) -> None:
+    """Warn of modules in plain lists, where their parameters are not found."""
+    registered: set[int] | None = None
+    found: dict[str, list[Any]] = {}
+    for path, item in unregistered(module):
+        if registered is None:
+            registered = {id(m) for m in module.modules()}
+        if id(item) not in registered:
+            found.setdefault(path.partition("[")[0], []).append(item)
+    for attribute, items in found.items():
+        container = "ModuleDict" if isinstance(module.__dict__[attribute], dict) else "ModuleList"
+        path = f"{scope.path}.{attribute}" if scope.path else attribute
+        classes = ", ".join(dict.fromkeys(type(i).__name__ for i in items))
+        warnings.warn(
+            f"{path} of {type(module).__name__} ({module._where}) is a plain "
+            f"{type(module.__dict__[attribute]).__name__} with {len(items)} modules ({classes}): their parameters are "
+            f"not registered, so parameters(), state_dict() and optimizers do not see them; "
+            f"use graphnet.nn.{container}",
+            UnregisteredModuleWarning,
+            stacklevel=stack_depth(),
+        )
+
+
+def warn_unreached(module: Any) -> None:
+    """Say which lazy layers a forward pass did not reach."""
+    left = [
+        f"{path} ({type(m).__name__}, {m._where})"
+        for path, m in module.named_modules()
+        if any(p is not None and p.is_lazy for p in m._parameters.values())
+    ]
+    if left:
+        warnings.warn(
+            f"forward of {type(module).__name__} did not reach {', '.join(left)}: "
+            "the sizes of these lazy layers are still unknown",
+            UnreachedLazyWarning,
+            stacklevel=stack_depth(),
+        )

@@ -1,0 +1,105 @@
+"""Methods that reduce over axes. `dim` is one axis, several, or None for all; `keepdim` leaves them with size 1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from graphnet.dtypes import as_dtype, bool_
+from graphnet.ir import product
+from graphnet.ops.table import index_dtype
+from graphnet.tensor.axes import axes_of, axis_of
+from graphnet.tensor.core import Base, apply
+
+if TYPE_CHECKING:
+    from graphnet.tensor.tensor import Tensor
+
+__all__ = ["Reductions"]
+
+
+class Extremum(NamedTuple):
+    """What max and min along an axis give."""
+
+    values: Tensor
+    indices: Tensor
+
+
+class Reductions(Base):
+    """Sums, extremes and what is built from them."""
+
+    __slots__ = ()
+
+    def _reduce(self, name: str, dim: Any, keepdim: Any, dtype: Any = None) -> Tensor:
+        tensor = self if dtype is None or dtype is self._dtype else apply("cast", self, dtype=dtype)
+        return apply(name, tensor, axes=axes_of(name, dim, self.ndim), keepdims=bool(keepdim))
+
+    def sum(self, dim: Any = None, keepdim: Any = False, *, dtype: Any = None) -> Tensor:
+        """The sum over one axis, several, or all; of integers and truth values as int64."""
+        wanted = as_dtype(dtype) if dtype is not None else index_dtype(self._dtype)
+        return self._reduce("sum", dim, keepdim, wanted)
+
+    def mean(self, dim: Any = None, keepdim: Any = False) -> Tensor:
+        """The mean over one axis, several, or all, of a floating-point tensor."""
+        return self._reduce("mean", dim, keepdim)
+
+    def prod(self, dim: Any = None, keepdim: Any = False) -> Tensor:
+        """The product over one axis, several, or all."""
+        return self._reduce("prod", dim, keepdim, index_dtype(self._dtype))
+
+    def max(self, dim: Any = None, keepdim: Any = False) -> Any:
+        """The largest element; or the largest along an axis, as (values, indices).
+
+        Gradients of the former are shared evenly by all that are largest, those of the latter flow to the first.
+        """
+        return self._extremum("max", dim, keepdim)
+
+    def min(self, dim: Any = None, keepdim: Any = False) -> Any:
+        """The smallest element; or the smallest along an axis, as (values, indices)."""
+        return self._extremum("min", dim, keepdim)
+
+    def _extremum(self, name: str, dim: Any, keepdim: Any) -> Any:
+        if dim is None:
+            return self._reduce(name, None, False)
+        axes = (axis_of(name, dim, self.ndim),) if self.ndim else ()
+        values = apply(name, self, axes=axes, keepdims=bool(keepdim), first=True)
+        return Extremum(values, self._arg(f"arg{name}", dim, keepdim))
+
+    def amax(self, dim: Any = None, keepdim: Any = False) -> Tensor:
+        """The largest elements along axes."""
+        return self._reduce("max", dim, keepdim)
+
+    def amin(self, dim: Any = None, keepdim: Any = False) -> Tensor:
+        """The smallest elements along axes."""
+        return self._reduce("min", dim, keepdim)
+
+    def any(self, dim: Any = None, keepdim: Any = False) -> Tensor:
+        """Whether any element is true."""
+        return self._reduce("any", dim, keepdim, bool_)
+
+    def all(self, dim: Any = None, keepdim: Any = False) -> Tensor:
+        """Whether all elements are true."""
+        return self._reduce("all", dim, keepdim, bool_)
+
+    def argmax(self, dim: Any = None, keepdim: Any = False) -> Tensor:
+        """The position of the first largest element along an axis, or in the flattened tensor."""
+        return self._arg("argmax", dim, keepdim)
+
+    def argmin(self, dim: Any = None, keepdim: Any = False) -> Tensor:
+        """The position of the first smallest element along an axis, or in the flattened tensor."""
+        return self._arg("argmin", dim, keepdim)
+
+    def _arg(self, name: str, dim: Any, keepdim: Any) -> Tensor:
+        if dim is None or not self.ndim:
+            flat = apply("reshape", self, shape=(-1,))
+            return flat._reduce(name, 0, False)
+        return self._reduce(name, axis_of(name, dim, self.ndim), keepdim)
+
+    def var(self, dim: Any = None, *, correction: Any = 1, keepdim: Any = False) -> Tensor:
+        """The variance over axes, with `correction` taken off the count (1: unbiased)."""
+        axes = axes_of("var", dim, self.ndim)
+        off = apply("sub", self, self._reduce("mean", axes, True))
+        count = product(self.shape[axis] for axis in axes)
+        return apply("div", apply("mul", off, off)._reduce("sum", axes, keepdim), count - correction)
+
+    def std(self, dim: Any = None, *, correction: Any = 1, keepdim: Any = False) -> Tensor:
+        """The standard deviation over axes, with `correction` taken off the count (1: unbiased)."""
+        return apply("sqrt", self.var(dim, correction=correction, keepdim=keepdim))
