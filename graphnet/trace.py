@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphnet.dtypes import DType, as_dtype, float32
-from graphnet.errors import ArgumentTypeError, GraphError, TraceError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, TraceError
 from graphnet.graph import Graph, dims_of
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
@@ -62,6 +62,8 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Gra
         raise ArgumentTypeError(f"trace: expects a network, got the class {network.__name__}; call it to make one")
     if not callable(network):
         raise ArgumentTypeError(f"trace: expects a module, a graph or a function, got a {type(network).__name__}")
+    if not inputs:
+        raise ArgumentError('trace: give the shape of each input, such as gn.trace(net, ("N", 20))')
     graph = Graph(network.name if isinstance(network, Graph) else getattr(network, "__name__", type(network).__name__))
     names = _input_names(network, len(inputs))
     default = as_dtype(dtype) if dtype is not None else _float_type(network)

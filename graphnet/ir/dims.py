@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from graphnet.errors import ArgumentError, TraceError
+from graphnet.errors import TraceError
 
 __all__ = [
     "Dim",
@@ -19,7 +19,6 @@ __all__ = [
     "Symbol",
     "SymbolicDim",
     "Unifier",
-    "check_sizes",
     "exact_quotient",
     "product",
     "render_shape",
@@ -283,16 +282,3 @@ def render_shape(shape: Iterable[Dim]) -> str:
     """A shape as users write it: `(N, 20)`, `(3,)`, `()`."""
     parts = [str(d) for d in shape]
     return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
-
-
-def check_sizes(shape: Iterable[object], what: str) -> tuple[int, ...]:
-    """The sizes as integers.
-
-    Raises:
-        ArgumentError: for a size that is negative or not a whole finite number.
-    """
-    sizes = tuple(shape)
-    for size in sizes:
-        if isinstance(size, bool) or not hasattr(size, "__index__") or int(size) < 0:
-            raise ArgumentError(f"{what}: sizes are whole numbers from 0 up, got {size!r}")
-    return tuple(int(size) for size in sizes)  # type: ignore[call-overload]

@@ -8,11 +8,12 @@ from typing import Any
 
 from graphnet.dtypes import DType, as_dtype, float32
 from graphnet.errors import ArgumentTypeError
-from graphnet.ir import Symbol, check_sizes, substitute
+from graphnet.ir import Symbol, substitute
 from graphnet.nn import functional
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Parameter
 from graphnet.tensor import random
+from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import Array
 
 __all__ = ["Identity", "LazyLinear", "Linear"]
@@ -46,7 +47,7 @@ class Linear(Module):
         dtype: float32 or float64.
 
     Raises:
-        ArgumentError: a size that is not a whole number from 0 up.
+        ArgumentError, ArgumentTypeError: a size that is negative, or not a whole number.
 
     Example:
         >>> import graphnet as gn
@@ -61,12 +62,10 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
         super().__init__()
-        size_in, size_out = check_sizes(
-            (in_features, out_features), f"{type(self).__name__} (in_features, out_features)"
-        )
+        size_in, size_out = sizes_of("Linear(in_features, out_features)", ((in_features, out_features),))
         self._make(size_in, size_out, bias, dtype)
 
-    def _make(self, in_features: int | Symbol, out_features: int, bias: bool, dtype: Any) -> None:
+    def _make(self, in_features: Any, out_features: Any, bias: bool, dtype: Any) -> None:
         kind = _float_type(dtype)
         self.in_features, self.out_features = in_features, out_features
         # Weight and bias are made in the same way, lazy or not, so both draw the same random keys.
@@ -105,8 +104,8 @@ class LazyLinear(Linear):
 
     def __init__(self, out_features: int, bias: bool = True, dtype: Any = None) -> None:
         Module.__init__(self)
-        (out_features,) = check_sizes((out_features,), f"{type(self).__name__} (out_features)")
-        self._make(Symbol("in_features", placeholder=True), out_features, bias, dtype)
+        (size_out,) = sizes_of("LazyLinear(out_features)", ((out_features,),))
+        self._make(Symbol("in_features", placeholder=True), size_out, bias, dtype)
 
     def settle(self, sizes: Mapping[Symbol, Any]) -> None:
         """Fill the parameters and become a Linear, if the size is among those known now."""

@@ -109,7 +109,9 @@ class Module:
             if value.dtype.kind == "f" and (wanted is not None or value.dtype not in (np.float32, np.float64)):
                 value = value.astype((wanted or float32).dtype, copy=False)
             try:
-                return check_tensor("input", value)
+                tensor = check_tensor("input", value)
+                tensor._memory.borrowed = True
+                return tensor
             except DTypeError as error:
                 error.args = (f"{state.scope}: {error}",)
                 raise

@@ -64,7 +64,8 @@ def _is_module(item: Any) -> bool:
 
 
 def warn_unregistered(module: Any, scope: Scope) -> None:
-    """Warn of modules in plain lists, where their parameters are not found."""
+    """Warn of modules in plain lists and of graphs, where parameters are not found."""
+    _warn_graph(module, scope)
     registered: set[int] | None = None
     found: dict[str, list[Any]] = {}
     for path, item in unregistered(module):
@@ -84,6 +85,19 @@ def warn_unregistered(module: Any, scope: Scope) -> None:
             UnregisteredModuleWarning,
             stacklevel=stack_depth(),
         )
+
+
+def _warn_graph(module: Any, scope: Scope) -> None:
+    """Warn of graphs among the attributes, whose parameters are not found either."""
+    for attribute, value in module.__dict__.items():
+        if not _is_module(value) and callable(getattr(value, "to_module", None)) and value.parameters:
+            path = f"{scope.path}.{attribute}" if scope.path else attribute
+            warnings.warn(
+                f"{path} of {type(module).__name__} ({module._where}) is a graph: its parameters are not registered; "
+                f"use its to_module()",
+                UnregisteredModuleWarning,
+                stacklevel=stack_depth(),
+            )
 
 
 def warn_unreached(module: Any) -> None:

@@ -223,6 +223,7 @@ register(
             lambda n, g: n("where", n.x(0), 0, g),
         ),
         promote="after first",
+        like=1,
         saves="0",
         broadcasts=True,
         kernel="where",

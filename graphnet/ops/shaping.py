@@ -198,6 +198,24 @@ register(
 )
 
 
+def _narrowed(attrs: Attrs, rank: int) -> tuple[Any, ...]:
+    """`narrow` as an index of `slice`."""
+    part = (attrs["start"], attrs["start"] + attrs["length"], None)
+    return tuple(part if axis == attrs["axis"] else (None, None, None) for axis in range(rank))
+
+
+register(
+    Op(
+        name="narrow",  # attributes: `length` elements of `axis` from `start` on, which exist
+        shape=lambda unifier, attrs, x: tuple(attrs["length"] if a == attrs["axis"] else d for a, d in enumerate(x)),
+        operands=(ANY,),
+        reference=lambda x, axis, start, length: np.take(x, range(start, start + length), axis),
+        gradients=(lambda n, g: n("unslice", g, index=_narrowed(n.attrs, len(n.shape)), shape=n.shapes[0]),),
+        view=lambda x, attrs: x[_window({"index": _narrowed(attrs, x.ndim)})],
+    )
+)
+
+
 def _joined(unifier: Unifier, attrs: Attrs, *shapes: Shape) -> Shape:
     axis, first = attrs["axis"], shapes[0]
     for operand, shape in enumerate(shapes):
@@ -223,9 +241,7 @@ def _part(n: Site, g: Any) -> Any:
     start: Dim = 0
     for shape in n.shapes[: n.operand]:
         start = start + shape[axis]
-    stop = start + n.shapes[n.operand][axis]
-    index = tuple((start, stop, None) if i == axis else (None, None, None) for i in range(len(n.shape)))
-    return n("slice", g, index=index)
+    return n("narrow", g, axis=axis, start=start, length=n.shapes[n.operand][axis])
 
 
 register(

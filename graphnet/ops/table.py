@@ -69,7 +69,7 @@ class Op:
         optional: how many operands at the end may be left out.
         promote: "common" brings operands to one dtype, "float" does and makes that floating point,
             "none" takes each as it is.
-        result: dtype of the result; None for that of the first operand.
+        result: dtype of the result; None for that of operand `like`.
         gradients: one rule per operand, None where nothing flows; the last repeats where `variadic`.
             Rules of ops that broadcast may return the result's shape: it is summed to the operand's.
         saves: what the rules read: "y" the result, digits the inputs.
@@ -93,6 +93,7 @@ class Op:
     variadic: bool = False
     promote: str = "common"
     result: DType | Callable[[Attrs], DType] | None = None
+    like: int = 0
     saves: str = ""
     broadcasts: bool = False
     kernel: str | None = None
@@ -146,7 +147,7 @@ def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -
             )
     shape = op.shape(unifier, attrs, *[t.shape for t in types])
     if op.result is None:
-        return TensorType(shape, types[0].dtype)
+        return TensorType(shape, types[op.like].dtype)
     return TensorType(shape, op.result if isinstance(op.result, DType) else op.result(attrs))
 
 

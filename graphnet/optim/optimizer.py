@@ -28,7 +28,7 @@ class Optimizer:
         self.state: dict[Parameter, dict[str, Any]] = {}
         if isinstance(params, Tensor):
             raise ArgumentTypeError(f"{type(self).__name__}: expects an iterable of parameters, got one tensor")
-        if not isinstance(params, Iterable):
+        if hasattr(params, "parameters") or not isinstance(params, Iterable):
             hint = "; pass its .parameters()" if hasattr(params, "parameters") else ""
             kind = type(params).__name__
             raise ArgumentTypeError(f"{type(self).__name__}: expects an iterable of parameters, got a {kind}{hint}")

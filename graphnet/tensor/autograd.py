@@ -27,10 +27,11 @@ CONCRETE = Unifier()  # sizes are all integers in eager calls: nothing is ever l
 class Memory:
     """A piece of memory that tensors share: how often it was overwritten, and by whom it is seen."""
 
-    __slots__ = ("version", "viewers")
+    __slots__ = ("borrowed", "version", "viewers")
 
     def __init__(self) -> None:
         self.version = 0
+        self.borrowed = False  # an array of the caller's: copied before it is overwritten
         self.viewers: list[Any] | None = None  # weak references to tensors, once there are several
 
 
@@ -47,7 +48,7 @@ class Record:
     """
 
     __slots__ = (
-        "attrs", "dtype", "dtypes", "freed", "key", "memories", "node", "op", "operand", "order", "origin",
+        "attrs", "dtype", "dtypes", "freed", "memories", "node", "op", "operand", "order", "origin",
         "result", "retained", "saved", "shape", "shapes", "sources", "versions",
     )  # fmt: skip
 
@@ -82,9 +83,13 @@ class Record:
         self.result = out if "y" in saves else None
         self.order = next(_order)
         self.operand = 0
-        self.key = self
         self.freed = False
         self.retained: Any = None  # weak reference to a tensor that keeps its gradient
+
+    @property
+    def key(self) -> Record:
+        """Itself: gradients of its result are filed under it."""
+        return self
 
     def targets(self) -> tuple[Record | Leaf | None, ...]:
         """Where the gradients of the operands go."""

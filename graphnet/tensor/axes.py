@@ -55,5 +55,7 @@ def sizes_of(what: str, sizes: tuple[Any, ...], open_sizes: bool = False) -> Sha
             raise ArgumentTypeError(f"{what}: sizes are whole numbers, got {size!r} in {tuple(sizes)}")
         if int(size) < (-1 if open_sizes else 0):
             raise ArgumentError(f"{what}: sizes are not negative, got {size} in {tuple(sizes)}")
+        if int(size) >= 2**63:
+            raise ArgumentError(f"{what}: a size of {size} is more than memory can hold")
         result.append(int(size))
     return tuple(result)

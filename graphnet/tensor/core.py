@@ -221,6 +221,8 @@ class Base(Constant):
 
     def _writable(self, recorded: bool = False) -> Array:
         """The memory, where it may be overwritten."""
+        if self._memory.borrowed and not self._seen_elsewhere():
+            self._array, self._memory = duplicate(self._values()), Memory()
         values = self._values()
         if not values.flags.writeable:
             raise ArgumentError("the tensor's memory is read-only (a broadcast view or a read-only array); clone() it")
@@ -230,13 +232,16 @@ class Base(Constant):
                     "a leaf tensor that requires a gradient cannot be overwritten while gradients are recorded; "
                     "use with graphnet.no_grad(): or write to its .data"
                 )
-            viewers = self._memory.viewers or ()
-            if any((seen := ref()) is not None and seen is not self for ref in viewers):
+            if self._seen_elsewhere():
                 raise GradientError(
                     "overwriting in place a tensor that shares its memory with a view is not differentiable here; "
                     "clone() one of them first, or write y = y * 2 for y *= 2"
                 )
         return values
+
+    def _seen_elsewhere(self) -> bool:
+        """Whether another tensor looks at the same memory."""
+        return any((seen := ref()) is not None and seen is not self for ref in self._memory.viewers or ())
 
     def _share_memory(self, other: Base) -> None:
         """Become a view of `other`'s memory."""
@@ -332,6 +337,8 @@ def prepare(op: Op, operands: Sequence[Any]) -> list[Any]:
     if op.promote == "none":
         return [v if isinstance(v, Base) else _literal(v, None) for v in values]
     start = 1 if op.promote == "after first" else 0
+    if start and not isinstance(values[0], Base):
+        values[0] = _literal(values[0], None)
     group = values[start:]
     numbers = [v for v in group if not isinstance(v, Base)]
     dtypes = {v._dtype for v in group if isinstance(v, Base)}
@@ -393,7 +400,7 @@ def apply(name: str, *operands: Any, **attrs: Any) -> Tensor:
     except GraphnetError as error:
         raise fail(op, error, values) from None
     tensor = make(array, result.dtype)
-    if op.view is not None and (not op.packed or arrays[0].flags.c_contiguous):
+    if op.view is not None and isinstance(values[0], Base) and (not op.packed or arrays[0].flags.c_contiguous):
         tensor._share_memory(values[0])
     scope, where = place()
     tensor._origin = Origin(name, scope, where)

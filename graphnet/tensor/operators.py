@@ -10,6 +10,7 @@ from graphnet.dtypes import bool_
 from graphnet.errors import DTypeError
 from graphnet.ir import SymbolicDim
 from graphnet.tensor.core import Base, apply, check_tensor
+from graphnet.tensor.size import Size
 
 if TYPE_CHECKING:
     from graphnet.tensor.tensor import Tensor
@@ -19,23 +20,32 @@ __all__ = ["Operators", "matmul"]
 _TAKEN = (Base, int, float, np.ndarray, np.generic, SymbolicDim)
 
 
+def _taken(name: str, other: Any) -> bool:
+    """Whether an operator takes the other operand. Sequences are refused loudly: Python would join or compare them."""
+    if isinstance(other, _TAKEN):
+        return True
+    if isinstance(other, (list, tuple)) and not isinstance(other, Size):
+        check_tensor(name, other)
+    return False
+
+
 def _forward(name: str) -> Any:
     def operator(self: Any, other: Any) -> Any:
-        return apply(name, self, other) if isinstance(other, _TAKEN) else NotImplemented
+        return apply(name, self, other) if _taken(name, other) else NotImplemented
 
     return operator
 
 
 def _reflected(name: str) -> Any:
     def operator(self: Any, other: Any) -> Any:
-        return apply(name, other, self) if isinstance(other, _TAKEN) else NotImplemented
+        return apply(name, other, self) if _taken(name, other) else NotImplemented
 
     return operator
 
 
 def _in_place(name: str) -> Any:
     def operator(self: Any, other: Any) -> Any:
-        return self._overwrite(apply(name, self, other)) if isinstance(other, _TAKEN) else NotImplemented
+        return self._overwrite(apply(name, self, other)) if _taken(name, other) else NotImplemented
 
     return operator
 
@@ -90,13 +100,13 @@ class Operators(Base):
     __hash__ = object.__hash__  # tensors are told apart by identity; == is element by element
 
     def __matmul__(self, other: Any) -> Tensor:
-        return matmul(self, _matrix(other)) if isinstance(other, (Base, np.ndarray)) else NotImplemented
+        return matmul(self, check_tensor("matmul", other)) if _taken("matmul", other) else NotImplemented
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return matmul(_matrix(other), self) if isinstance(other, (Base, np.ndarray)) else NotImplemented
+        return matmul(check_tensor("matmul", other), self) if _taken("matmul", other) else NotImplemented
 
     def __imatmul__(self, other: Any) -> Any:
-        return self._overwrite(matmul(self, _matrix(other)))
+        return self._overwrite(matmul(self, check_tensor("matmul", other)))
 
     def __neg__(self) -> Tensor:
         return apply("neg", self)
@@ -120,10 +130,6 @@ class Operators(Base):
         return _logical("ne", self, other)
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-
-def _matrix(value: Any) -> Any:
-    return check_tensor("matmul", value)
 
 
 def _logical(name: str, a: Any, b: Any) -> Any:

@@ -100,4 +100,4 @@ def _body(values: Any, indent: int, summary: bool, write: Callable[..., str], wi
     blocks = [_body(part, indent + 1, summary, write, width) for part in parts]
     if cut:
         blocks.insert(EDGE, "...")
-    return "[" + ("," + "\n" * (values.ndim - 1) + " " * (indent + 1)).join(blocks) + "]"
+    return "[" + ("," + "\n" * int(values.ndim - 1) + " " * (indent + 1)).join(blocks) + "]"
