@@ -169,7 +169,10 @@ struct Tanh {
   GN_INLINE VF f(VF x) { return vtanh(x); }
 };
 struct Sigmoid {
-  GN_INLINE VF f(VF x) { return vsigmoid(x); }
+  template <class V>
+  GN_INLINE V f(V x) {
+    return vsigmoid(x);
+  }
 };
 struct Erf {
   GN_INLINE VF f(VF x) { return verf(x); }
@@ -266,7 +269,7 @@ GN_KERNEL(logical_not, 1, nullptr, nullptr, nullptr, nullptr, (loop1<uint8_t, ui
 GN_KERNEL(exp, 6, (loop_vector<float, Exp>), (loop_vector<double, Exp>), nullptr, nullptr, nullptr)
 GN_KERNEL(log, 6, (loop_vector<float, Log>), nullptr, nullptr, nullptr, nullptr)
 GN_KERNEL(tanh, 8, (loop_vector<float, Tanh>), nullptr, nullptr, nullptr, nullptr)
-GN_KERNEL(sigmoid, 8, (loop_vector<float, Sigmoid>), nullptr, nullptr, nullptr, nullptr)
+GN_KERNEL(sigmoid, 8, (loop_vector<float, Sigmoid>), (loop_vector<double, Sigmoid>), nullptr, nullptr, nullptr)
 GN_KERNEL(erf, 8, (loop_vector<float, Erf>), nullptr, nullptr, nullptr, nullptr)
 
 void where_(const Call& call) {

@@ -8,6 +8,9 @@ void fill(Kernel* table) {
   GN_FILL(relu_backward) GN_FILL(isnan) GN_FILL(isfinite) GN_FILL(logical_not)
   GN_FILL(exp) GN_FILL(log) GN_FILL(tanh) GN_FILL(sigmoid) GN_FILL(erf)
   GN_FILL(where) GN_FILL(copy)
+  GN_FILL(sum) GN_FILL(prod) GN_FILL(max) GN_FILL(min) GN_FILL(any) GN_FILL(all) GN_FILL(argmax) GN_FILL(argmin)
+  GN_FILL(softmax) GN_FILL(log_softmax) GN_FILL(cross_entropy) GN_FILL(cross_entropy_backward)
+  GN_FILL(sgd) GN_FILL(adam) GN_FILL(take) GN_FILL(index_add) GN_FILL(concat)
   GN_FILL(matmul) GN_FILL(linear)
 #undef GN_FILL
 }

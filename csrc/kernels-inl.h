@@ -3,6 +3,9 @@ namespace {
 #include "simd-inl.h"
 #include "math-inl.h"
 #include "elementwise-inl.h"
+#include "reduce-inl.h"
+#include "softmax-inl.h"
+#include "optimizer-inl.h"
 #include "gemm-inl.h"
 }  // namespace
 #include "fill-inl.h"

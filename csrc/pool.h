@@ -14,9 +14,10 @@ void set_num_threads(int n);
 void parallel(int wanted, void (*body)(void* context, int part, int parts), void* context);
 
 template <class F>
-void parallel(int wanted, F&& f) {
+void parallel(int wanted, const F& f) {
   parallel(
-      wanted, [](void* context, int part, int parts) { (*static_cast<F*>(context))(part, parts); }, &f);
+      wanted, [](void* context, int part, int parts) { (*static_cast<const F*>(context))(part, parts); },
+      const_cast<F*>(&f));
 }
 
 }  // namespace graphnet

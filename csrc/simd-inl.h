@@ -82,19 +82,43 @@ GN_INLINE void store_n(T* p, typename Vec<T>::V v, int64_t n) {
 }
 #endif
 
-// A tree over the lanes, so that a sum's rounding does not grow with the width.
-template <class T, class F>
-GN_INLINE T across(typename Vec<T>::V v, F f) {
-  T lane[Vec<T>::W];
-  __builtin_memcpy(lane, &v, sizeof v);
-  for (int half = Vec<T>::W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lane[i] = f(lane[i], lane[i + half]);
-  return lane[0];
+// The lanes turned by H, for trees over the lanes: a sum's rounding then does not grow with the width.
+template <int H, class V>
+GN_INLINE V turned(V v) {
+  constexpr int W = static_cast<int>(sizeof(V) / sizeof(v[0]));
+  if constexpr (W == 16)
+    return __builtin_shufflevector(v, v, (0 + H) % W, (1 + H) % W, (2 + H) % W, (3 + H) % W, (4 + H) % W, (5 + H) % W,
+                                   (6 + H) % W, (7 + H) % W, (8 + H) % W, (9 + H) % W, (10 + H) % W, (11 + H) % W,
+                                   (12 + H) % W, (13 + H) % W, (14 + H) % W, (15 + H) % W);
+  else if constexpr (W == 8)
+    return __builtin_shufflevector(v, v, (0 + H) % W, (1 + H) % W, (2 + H) % W, (3 + H) % W, (4 + H) % W, (5 + H) % W,
+                                   (6 + H) % W, (7 + H) % W);
+  else if constexpr (W == 4)
+    return __builtin_shufflevector(v, v, (0 + H) % W, (1 + H) % W, (2 + H) % W, (3 + H) % W);
+  else
+    return __builtin_shufflevector(v, v, (0 + H) % W, (1 + H) % W);
 }
 
+// F::f over all lanes, as a tree. F is a struct, not a lambda: GCC compiles a template's lambdas without the pragma.
+template <class T, class F>
+GN_INLINE T across(typename Vec<T>::V v) {
+  constexpr int W = Vec<T>::W;
+  if constexpr (W >= 16) v = F::f(v, turned<8>(v));
+  if constexpr (W >= 8) v = F::f(v, turned<4>(v));
+  if constexpr (W >= 4) v = F::f(v, turned<2>(v));
+  v = F::f(v, turned<1>(v));
+  return v[0];
+}
+
+struct Sum {
+  template <class V>
+  GN_INLINE V f(V a, V b) {
+    return a + b;
+  }
+};
 template <class T>
 GN_INLINE T sum_across(typename Vec<T>::V v) {
-  return across<T>(v, [](T a, T b) { return a + b; });
+  return across<T, Sum>(v);
 }
 
 // NaN in either operand stays: `a > b` is false for NaN in b too, hence the second test.
@@ -106,6 +130,26 @@ template <class V>
 GN_INLINE V vmin(V a, V b) {
   return ((a < b) | (a != a)) ? a : b;
 }
+
+template <bool kFirst, class A, class B>
+struct Choose {
+  using type = A;
+};
+template <class A, class B>
+struct Choose<false, A, B> {
+  using type = B;
+};
+
+template <bool kMax>
+struct Extreme {
+  template <class V>
+  GN_INLINE V f(V a, V b) {
+    if constexpr (kMax)
+      return vmax(a, b);
+    else
+      return vmin(a, b);
+  }
+};
 
 GN_INLINE int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 GN_INLINE int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -4,7 +4,6 @@
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"))), apply_to = function)
 #else
-#pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
 #endif
 
@@ -13,9 +12,8 @@ namespace graphnet::avx512 {
 #include "../kernels-inl.h"
 }  // namespace graphnet::avx512
 
+// GCC's pragma stays to the end of the file: what templates leave for the end of the file is compiled under it too.
 #if defined(__clang__)
 #pragma clang attribute pop
-#else
-#pragma GCC pop_options
 #endif
 #endif

@@ -10,7 +10,9 @@
 #include "../kernels.h"
 #include "../pool.h"
 #include "../product.h"
+#include "../reduce.h"
 #include "../reference/reference.h"
+#include "../rows.h"
 #include "../target.h"
 
 #if defined(GRAPHNET_X86)

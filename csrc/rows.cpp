@@ -1,0 +1,281 @@
+#include "rows.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "check.h"
+#include "entropy.h"
+#include "pool.h"
+
+namespace graphnet {
+namespace {
+
+constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
+constexpr int64_t kParallel = 16 * 1024;  // bytes of a kernel's main operand from which a second thread pays
+
+int wanted_threads(int64_t bytes) { return static_cast<int>(std::min<int64_t>(bytes / kParallel, 1024)); }
+
+template <class T>
+void copy_row(void* to, int64_t to_step, const void* from, int64_t from_step, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) static_cast<T*>(to)[i * to_step] = static_cast<const T*>(from)[i * from_step];
+}
+
+void copy_row(void* to, int64_t to_step, const void* from, int64_t from_step, int64_t n, int64_t item) {
+  if (item == 4)
+    copy_row<uint32_t>(to, to_step, from, from_step, n);
+  else
+    copy_row<uint64_t>(to, to_step, from, from_step, n);
+}
+
+// Where row `index` of all but the last dimension starts, in elements.
+int64_t row_offset(const View& view, int64_t index) {
+  int64_t offset = 0;
+  for (int d = view.rank - 2; d >= 0; --d) {
+    offset += index % view.shape[d] * view.stride[d];
+    index /= view.shape[d];
+  }
+  return offset;
+}
+
+bool contiguous(const View& view) {
+  int64_t expected = 1;
+  for (int d = view.rank - 1; d >= 0; --d) {
+    if (view.shape[d] == 1) continue;
+    if (view.stride[d] != expected) return false;
+    expected *= view.shape[d];
+  }
+  return true;
+}
+
+int64_t count(const View& view) {
+  int64_t n = 1;
+  for (int d = 0; d < view.rank; ++d) n *= view.shape[d];
+  return n;
+}
+
+double value(const View& view, int64_t offset) {
+  return view.dtype == DType::f32 ? static_cast<double>(static_cast<const float*>(view.data)[offset])
+                                  : static_cast<const double*>(view.data)[offset];
+}
+
+void set_value(const View& view, int64_t offset, double x) {
+  if (view.dtype == DType::f32)
+    static_cast<float*>(view.data)[offset] = static_cast<float>(x);
+  else
+    static_cast<double*>(view.data)[offset] = x;
+}
+
+bool hard_labels_only(const Entropy& e, const View& x) {
+  return e.has_labels() && e.smoothing == 0 && e.classes > 0 && (e.classes == 1 || x.stride[1] == 1);
+}
+
+}  // namespace
+
+void run_softmax(const Call& call, RowFunction row) {
+  const View &x = call.in[0], &y = call.out[0];
+  const int last = x.rank - 1;
+  const int64_t n = x.shape[last], item = kItemSize[static_cast<int>(x.dtype)];
+  const int64_t total = count(x);
+  if (total == 0) return;
+  const int64_t rows = total / n;
+  const bool dense_x = n == 1 || x.stride[last] == 1, dense_y = n == 1 || y.stride[last] == 1;
+  const bool flat = contiguous(x) && contiguous(y);
+  const char* from = static_cast<const char*>(x.data);
+  char* to = static_cast<char*>(y.data);
+  const auto body = [&](int part, int parts) {
+    std::unique_ptr<double[]> buffer;
+    if (!dense_x || !dense_y) buffer.reset(new double[static_cast<size_t>(n)]);
+    for (int64_t i = rows * part / parts; i < rows * (part + 1) / parts; ++i) {
+      const char* in = from + item * (flat ? i * n : row_offset(x, i));
+      char* out = to + item * (flat ? i * n : row_offset(y, i));
+      if (!dense_x) {
+        copy_row(buffer.get(), 1, in, x.stride[last], n, item);
+        in = reinterpret_cast<const char*>(buffer.get());
+      }
+      row(in, dense_y ? static_cast<void*>(out) : buffer.get(), n);
+      if (!dense_y) copy_row(out, y.stride[last], buffer.get(), 1, n, item);
+    }
+  };
+  const int wanted = wanted_threads(total * item);
+  if (wanted < 2)
+    body(0, 1);
+  else
+    parallel(wanted, body);
+}
+
+void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
+  const View &x = call.in[0], &out = call.out[0];
+  const Entropy e(call, 2);
+  if (!hard_labels_only(e, x)) return fallback(call);
+  constexpr int64_t kRows = 64;
+  constexpr int kMaxParts = 64;
+  struct alignas(128) Sums {
+    double loss, weight;
+  };
+  Sums sums[kMaxParts] = {};
+  const int64_t item = kItemSize[static_cast<int>(x.dtype)];
+  const auto body = [&](int part, int parts) {
+    Sums s{0, 0};
+    const int64_t end = e.rows * (part + 1) / parts;
+    for (int64_t i = e.rows * part / parts; i < end; i += kRows) {
+      const int64_t m = std::min(kRows, end - i);
+      int64_t labels[kRows];
+      double loss[kRows];
+      for (int64_t r = 0; r < m; ++r) labels[r] = e.label(i + r);
+      f(static_cast<const char*>(x.data) + i * x.stride[0] * item, x.stride[0], e.classes, labels, m, loss);
+      for (int64_t r = 0; r < m; ++r) {
+        const double w = labels[r] < 0 ? 0 : e.weight(labels[r]);
+        if (labels[r] >= 0) loss[r] *= w;
+        s.loss += loss[r];
+        s.weight += w;
+        if (e.reduction == 0) set_value(out, (i + r) * out.stride[0], loss[r]);
+      }
+    }
+    sums[part] = s;
+  };
+  const int wanted = std::min(wanted_threads(e.rows * e.classes * item), kMaxParts);
+  if (wanted < 2)
+    body(0, 1);
+  else
+    parallel(wanted, body);
+  Sums total{0, 0};
+  for (const Sums& s : sums) {
+    total.loss += s.loss;
+    total.weight += s.weight;
+  }
+  if (e.reduction != 0) set_value(out, 0, e.reduction == 1 ? total.loss / total.weight : total.loss);
+}
+
+void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel fallback) {
+  const View &x = call.in[0], &g = call.in[2], &out = call.out[0];
+  const Entropy e(call, 3);
+  if (!hard_labels_only(e, x) || !(e.classes == 1 || out.stride[1] == 1)) return fallback(call);
+  const double scale = e.reduction == 1 ? 1 / e.total_weight() : 1;
+  const int64_t item = kItemSize[static_cast<int>(x.dtype)];
+  const auto body = [&](int part, int parts) {
+    for (int64_t i = e.rows * part / parts; i < e.rows * (part + 1) / parts; ++i) {
+      const int64_t label = e.label(i);
+      char* to = static_cast<char*>(out.data) + i * out.stride[0] * item;
+      if (label < 0) {
+        std::memset(to, 0, static_cast<size_t>(e.classes * item));
+        continue;
+      }
+      const double factor = value(g, e.reduction == 0 ? i * g.stride[0] : 0) * scale * e.weight(label);
+      f(static_cast<const char*>(x.data) + i * x.stride[0] * item, to, e.classes, label, factor);
+    }
+  };
+  const int wanted = wanted_threads(e.rows * e.classes * item);
+  if (wanted < 2)
+    body(0, 1);
+  else
+    parallel(wanted, body);
+}
+
+void run_optimizer(const Call& call, StepFunction f, Kernel fallback) {
+  bool flat = contiguous(call.in[0]);
+  for (int i = 0; flat && i < call.nout; ++i) flat = contiguous(call.out[i]);
+  if (!flat) return fallback(call);
+  const int64_t n = count(call.in[0]), item = kItemSize[static_cast<int>(call.in[0].dtype)];
+  const auto body = [&](int part, int parts) {
+    // Whole cache lines for each thread.
+    const int64_t begin = n * part / parts / 64 * 64, end = part + 1 == parts ? n : n * (part + 1) / parts / 64 * 64;
+    void* state[4];
+    for (int i = 0; i < call.nout; ++i) state[i] = static_cast<char*>(call.out[i].data) + begin * item;
+    f(static_cast<const char*>(call.in[0].data) + begin * item, state, call.nout, call.params, end - begin);
+  };
+  const int wanted = wanted_threads(n * item);
+  if (wanted < 2)
+    body(0, 1);
+  else
+    parallel(wanted, body);
+}
+
+namespace {
+
+// Whether view's dimensions from `skip` on are one contiguous run; then its length.
+bool contiguous_tail(const View& view, int skip, int64_t* length) {
+  int64_t expected = 1;
+  for (int d = view.rank - 1; d >= skip; --d) {
+    if (view.shape[d] != 1 && view.stride[d] != expected) return false;
+    expected *= view.shape[d];
+  }
+  *length = expected;
+  return true;
+}
+
+int64_t offset_of(const View& view, int rank, int64_t index) {
+  int64_t offset = 0;
+  for (int d = rank - 1; d >= 0; --d) {
+    offset += index % view.shape[d] * view.stride[d];
+    index /= view.shape[d];
+  }
+  return offset;
+}
+
+int64_t row_of(const Call& call, int64_t index, int64_t rows) {
+  const int64_t row = index < 0 ? index + rows : index;
+  if (row < 0 || row >= rows)
+    throw IndexError(std::string(call.kernel) + ": input 1: index " + std::to_string(index) +
+                     " is out of range for size " + std::to_string(rows));
+  return row;
+}
+
+template <class T>
+void add_row(void* to, const void* from, int64_t n) {
+  T* out = static_cast<T*>(to);
+  const T* in = static_cast<const T*>(from);
+  for (int64_t i = 0; i < n; ++i) out[i] += in[i];
+}
+
+}  // namespace
+
+void run_take(const Call& call, Kernel fallback) {
+  const View &x = call.in[0], &idx = call.in[1], &out = call.out[0];
+  int64_t n = 0, m = 0;
+  if (x.dtype == DType::b8 || !contiguous_tail(x, 1, &n) || !contiguous_tail(out, idx.rank, &m)) return fallback(call);
+  const int64_t item = kItemSize[static_cast<int>(x.dtype)], indices = count(idx);
+  const int64_t* at = static_cast<const int64_t*>(idx.data);
+  for (int64_t i = 0; i < indices; ++i) {
+    const int64_t row = row_of(call, at[offset_of(idx, idx.rank, i)], x.shape[0]);
+    std::memcpy(static_cast<char*>(out.data) + offset_of(out, idx.rank, i) * item,
+                static_cast<const char*>(x.data) + row * x.stride[0] * item, static_cast<size_t>(n * item));
+  }
+}
+
+void run_index_add(const Call& call, Kernel fallback) {
+  const View &g = call.in[0], &idx = call.in[1], &out = call.out[0];
+  int64_t n = 0, m = 0;
+  if (!contiguous_tail(g, idx.rank, &n) || !contiguous_tail(out, 1, &m)) return fallback(call);
+  const int64_t item = kItemSize[static_cast<int>(g.dtype)], indices = count(idx);
+  const int64_t* at = static_cast<const int64_t*>(idx.data);
+  for (int64_t i = 0; i < indices; ++i) row_of(call, at[offset_of(idx, idx.rank, i)], out.shape[0]);
+  for (int64_t i = 0; i < indices; ++i) {
+    const int64_t row = row_of(call, at[offset_of(idx, idx.rank, i)], out.shape[0]);
+    void* to = static_cast<char*>(out.data) + row * out.stride[0] * item;
+    const void* from = static_cast<const char*>(g.data) + offset_of(g, idx.rank, i) * item;
+    switch (g.dtype) {
+      case DType::f32: add_row<float>(to, from, n); break;
+      case DType::f64: add_row<double>(to, from, n); break;
+      case DType::i32: add_row<uint32_t>(to, from, n); break;  // wraps
+      default: add_row<uint64_t>(to, from, n); break;
+    }
+  }
+}
+
+void run_concat(const Call& call, Kernel copy) {
+  const int axis = static_cast<int>(call.params[0]);
+  const View& out = call.out[0];
+  int64_t start = 0;
+  for (int i = 0; i < call.nin; ++i) {
+    View part = out;
+    part.shape[axis] = call.in[i].shape[axis];
+    if (part.shape[axis] == 1) part.stride[axis] = 0;
+    part.data = static_cast<char*>(out.data) + start * out.stride[axis] * kItemSize[static_cast<int>(out.dtype)];
+    copy({&call.in[i], 1, &part, 1, nullptr, 0, call.kernel});
+    start += call.in[i].shape[axis];
+  }
+}
+
+}  // namespace graphnet

@@ -1,0 +1,29 @@
+// Kernels that work row by row (softmax, cross-entropy), the optimizers and the indexing kernels: the part that is the
+// same for every target.
+#pragma once
+
+#include "core.h"
+
+namespace graphnet {
+
+// y[n] = softmax or log-softmax of x[n], both contiguous.
+using RowFunction = void (*)(const void* x, void* y, int64_t n);
+void run_softmax(const Call& call, RowFunction row);
+
+// Losses of `count` rows with labels: rows of n contiguous logits, `stride` elements apart. labels[i] is -1 for a
+// skipped row (loss 0). loss[i] is log(sum(exp(x))) - x[label], not yet weighted.
+using LossFunction = void (*)(const void* x, int64_t stride, int64_t n, const int64_t* labels, int64_t count, double* loss);
+// dx[n] = factor * (softmax(x) - onehot(label)).
+using LossBackwardFunction = void (*)(const void* x, void* dx, int64_t n, int64_t label, double factor);
+void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback);
+void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel fallback);
+
+// An optimizer's step over n contiguous elements of grad and up to four states, the parameter first.
+using StepFunction = void (*)(const void* grad, void* const* state, int nstate, const double* params, int64_t n);
+void run_optimizer(const Call& call, StepFunction f, Kernel fallback);
+
+void run_take(const Call& call, Kernel fallback);
+void run_index_add(const Call& call, Kernel fallback);
+void run_concat(const Call& call, Kernel copy);
+
+}  // namespace graphnet
