@@ -4,7 +4,7 @@ from graphnet.extension import extend as _extend
 
 _extend(__path__)
 
-from graphnet import errors, nn, optim
+from graphnet import errors, kernels, nn, optim
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
 from graphnet.graph import Graph
@@ -43,6 +43,7 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "kernels",
     "manual_seed",
     "nn",
     "no_grad",

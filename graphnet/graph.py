@@ -306,7 +306,9 @@ class Graph(ir.Graph):
         if symbolic is not None:
             for parameter, name in self.parameter_names.items():
                 symbolic._tracer.given_names.setdefault(parameter, name)
-            if state.scope is not None or state.module is not None:
+            if isinstance(state.module, _GraphModule):
+                scopes[None] = state.scope
+            elif state.scope is not None:
                 scopes[None] = Scope(state.scope, self.name, "Graph", user_site())
         before = state.replayed
         try:
@@ -318,7 +320,12 @@ class Graph(ir.Graph):
                 values[Value(node)] = apply(node.op, *operands, **bound_attrs(node.attrs, bound))
         finally:
             state.replayed = before
-        return _nest(self._structure, [_operand(o, values, bound) for o in self.outputs])
+        results = [_operand(o, values, bound) for o in self.outputs]
+        results = [
+            check_tensor("output", r).to(o.dtype) if isinstance(o, Literal) else r
+            for r, o in zip(results, self.outputs)
+        ]
+        return _nest(self._structure, results)
 
     def _take(self, node: Node, value: Any) -> Any:
         """An input as a tensor; floating-point arrays in the dtype that the graph was made for."""

@@ -11,10 +11,16 @@ from graphnet.ir import Where
 __all__ = ["constructor_site", "stack_depth", "user_site"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_USER = _PACKAGE + "cli" + os.sep  # the command line is a user of the library like any other
+
+
+def _inside(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return file.startswith(_PACKAGE) and not file.startswith(_USER)
 
 
 def _outside(frame: FrameType | None) -> FrameType | None:
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and (_inside(frame) or frame.f_code.co_filename.startswith("<frozen ")):
         frame = frame.f_back
     return frame
 
@@ -39,6 +45,6 @@ def constructor_site(instance: object) -> Where | None:
 def stack_depth() -> int:
     """The `stacklevel` with which a warning given by the caller points at the user's line."""
     depth, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and _inside(frame):
         depth, frame = depth + 1, frame.f_back
     return depth

@@ -17,9 +17,7 @@ except ImportError as error:
     if "cannot import name '_core'" not in str(error):
         raise
     raise ImportError(
-        "graphnet's C++ extension is not built for this Python. From the repository's root run\n"
-        "    pip install .\n"
-        "and try again (python -m pytest, python -m graphnet and scripts then find it)."
+        "graphnet's C++ extension is not built for this Python: run \"pip install .\" in the repository's root"
     ) from None
 
 __all__ = ["config", "execute", "get_num_threads", "run_kernel", "set_num_threads"]

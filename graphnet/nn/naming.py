@@ -90,7 +90,10 @@ def warn_unregistered(module: Any, scope: Scope) -> None:
 def _warn_graph(module: Any, scope: Scope) -> None:
     """Warn of graphs among the attributes, whose parameters are not found either."""
     for attribute, value in module.__dict__.items():
-        if not _is_module(value) and callable(getattr(value, "to_module", None)) and value.parameters:
+        if _is_module(value) or not callable(getattr(value, "to_module", None)):
+            continue
+        known = {id(parameter) for parameter in module.parameters()}
+        if any(id(parameter) not in known for parameter in value.parameters):
             path = f"{scope.path}.{attribute}" if scope.path else attribute
             warnings.warn(
                 f"{path} of {type(module).__name__} ({module._where}) is a graph: its parameters are not registered; "

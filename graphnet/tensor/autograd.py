@@ -114,9 +114,10 @@ class Record:
 
     def x(self, index: int) -> Any:
         """An operand's array, if nothing overwrote it since."""
-        assert self.saved is not None and self.saved[index] is not None, f"{self.op.name} must save {index}"
+        array = self.saved[index] if self.saved is not None else None
+        assert array is not None, f"{self.op.name} must save {index}"
         self._unchanged(index)
-        return self.saved[index]
+        return array
 
     def y(self) -> Any:
         """The result's array, if nothing overwrote it since."""

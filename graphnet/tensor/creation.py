@@ -197,7 +197,13 @@ def randn(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bo
 
 
 def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = int64) -> Tensor:
-    """Whole numbers drawn evenly from [low, high), or from [0, low): randint(10, (3,)) or randint(0, 10, (3,))."""
+    """Whole numbers drawn evenly from low up to, not including, high.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.randint(10, (3,)).shape, gn.randint(5, 10, (2, 2)).shape
+        (graphnet.Size([3]), graphnet.Size([2, 2]))
+    """
     if size is None:
         low, high, size = 0, low, high
     if not low < high:

@@ -121,6 +121,9 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
     return apply("where", check_tensor("where", condition), input, other)
 
 
+_JOINED_AT_ONCE = 64  # operands that the kernel takes
+
+
 def _several(what: str, tensors: Any) -> list[Any]:
     if isinstance(tensors, (Base, np.ndarray)) or not isinstance(tensors, (tuple, list)):
         raise ArgumentTypeError(f"{what}: expects a list or tuple of tensors, got a {type(tensors).__name__}")
@@ -143,6 +146,9 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Tensor:
     """
     parts = _several("cat", tensors)
     axis = axis_of("cat", dim, builtins.max(p.ndim for p in parts))
+    while len(parts) > _JOINED_AT_ONCE:
+        groups = range(0, len(parts), _JOINED_AT_ONCE)
+        parts = [apply("cat", *parts[i : i + _JOINED_AT_ONCE], axis=axis) for i in groups]
     return apply("cat", *parts, axis=axis)
 
 

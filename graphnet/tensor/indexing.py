@@ -20,7 +20,7 @@ __all__ = ["get", "put"]
 
 
 def get(tensor: Any, index: Any) -> Tensor:
-    """tensor[index]"""
+    """What `tensor[index]` gives."""
     rows = _row_index(index)
     if rows is not None:
         return _take(tensor, rows)
@@ -29,7 +29,7 @@ def get(tensor: Any, index: Any) -> Tensor:
 
 
 def put(tensor: Any, index: Any, value: Any) -> None:
-    """tensor[index] = value, in the memory that the tensor has."""
+    """Do `tensor[index] = value`, in the memory that the tensor has."""
     new = check_tensor("assignment", value)
     target = tensor._writable(new._requires_grad)
     if state.grad and (tensor._requires_grad or new._requires_grad):

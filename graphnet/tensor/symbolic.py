@@ -113,8 +113,11 @@ def _site() -> str:
 
 
 class Tracer:
-    """Records the operations on symbolic tensors into a graph. While it is active (see `state.tracer`),
-    operations on parameters alone are recorded as well: their values change as they are trained."""
+    """Records the operations on symbolic tensors into a graph.
+
+    While it is active (see `state.tracer`), operations on parameters alone are recorded as well: their values
+    change as they are trained.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.emitter = Emitter(graph, Unifier())
