@@ -211,6 +211,10 @@ for _label, _shape, _index in INDICES:
     add("unslice", _label, floats(*_part.shape), index=_index, shape=_shape, fixed=True)
 for _shape, _axis in (((3,), 0), ((2, 3), 0), ((2, 3), 1), ((1, 1), 1), ((0, 3), 0), ((2, 0), 0)):
     add("iota", f"{_shape}-{_axis}", shape=_shape, axis=_axis, fixed=True)
+for _label, _shape, _axis, _start, _length in (
+    ("rows", (4, 5), 0, 1, 2), ("columns", (4, 5), 1, 0, 5), ("nothing", (4, 5), 1, 3, 0), ("middle", (2, 6, 3), 1, 4, 2),
+):  # fmt: skip
+    add("narrow", _label, floats(*_shape), axis=_axis, start=_start, length=_length, fixed=True)
 for _label, _shapes, _axis in (
     ("rows", [(2, 3), (1, 3)], 0),
     ("columns", [(2, 3), (2, 1), (2, 2)], 1),

@@ -1,19 +1,18 @@
-"""What all tests share: one seed, warnings as errors, long fuzzing only when asked for with `-m fuzz`."""
+"""What all tests share: one seed, and how long random search goes on (`--hypothesis-profile=long` for longer)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import graphnet as gn
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("filterwarnings", "error")
-    config.addinivalue_line("markers", "fuzz: long random search, run with -m fuzz")
-    if not config.option.markexpr:
-        config.option.markexpr = "not fuzz"
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("everyday", max_examples=60, derandomize=True, database=None, **_COMMON)
+settings.register_profile("long", max_examples=3000, **_COMMON)
+settings.load_profile("everyday")
 
 
 @pytest.fixture(autouse=True)

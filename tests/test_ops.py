@@ -70,7 +70,7 @@ def test_every_row_has_cases_and_every_case_a_row() -> None:
     assert set(CASES) == set(TABLE)
 
 
-@pytest.mark.parametrize("op", TABLE.values(), ids=lambda op: op.name)
+@pytest.mark.parametrize("op", list(TABLE.values()), ids=lambda op: op.name)
 def test_a_row_is_whole(op: Any) -> None:
     assert op.kernel or op.view or op.name == "iota", "nothing computes it"
     assert len(op.gradients) in (0, 1, len(op.operands)) if op.variadic else len(op.gradients) in (0, len(op.operands))
