@@ -1,0 +1,133 @@
+"""Trains a multilayer perceptron on the handwritten digits, and keeps what comes out of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from tqdm import tqdm
+
+import graphnet as gn
+from graphnet import nn
+from graphnet.cli.info import collect
+from graphnet.data import Digits
+from graphnet.data import digits as load
+from graphnet.errors import GraphnetError
+from graphnet.export import render, table
+
+__all__ = ["OUT", "Settings", "digits", "network"]
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+
+OUT = Path("runs") / "digits"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train. The defaults reach 98 % in about a second on two cores."""
+
+    epochs: int = 40
+    batch_size: int = 64
+    lr: float = 0.01
+    hidden: int = 128
+    seed: int = 0
+
+
+def network(hidden: int) -> nn.Sequential:
+    """Three hidden layers, of which the last two are one: 2 and 4 share their parameters."""
+    tied = nn.LazyLinear(hidden)
+    return nn.Sequential(nn.LazyLinear(hidden), nn.ReLU(), tied, nn.ReLU(), tied, nn.ReLU(), nn.LazyLinear(10))
+
+
+def digits(settings: Settings, out: Path) -> None:
+    """Train, test on the held-out fifth, write weights and graph into a folder, and tell about it.
+
+    Raises:
+        OSError: the folder cannot be written. GraphnetError: training failed.
+    """
+    started = time.perf_counter()
+    out.mkdir(parents=True, exist_ok=True)  # before the work, so that a wrong folder is told at once
+    gn.manual_seed(settings.seed)
+    order = np.random.default_rng(settings.seed)
+    data = load()
+    count = len(data.labels)
+    mixed = order.permutation(count)
+    held_out, kept = np.split(mixed, [round(count / 5)])
+    print(f"digits: {count} images of 8×8 pixels, {len(kept)} to train on, {len(held_out)} held out")
+
+    net = network(settings.hidden)
+    graph = gn.trace(net, ("N", 64))
+    print(table.text(graph))
+    _train(net, data, kept, settings, order)
+    accuracy = _accuracy(net, data, held_out)
+    seconds = time.perf_counter() - started
+    print(f"accuracy on the {len(held_out)} held-out images: {accuracy:.2%}, after {seconds:.1f} s")
+
+    np.savez(out / "weights.npz", **{name: np.asarray(value) for name, value in net.state_dict().items()})
+    dot = graph.to_dot()
+    (out / "graph.dot").write_text(dot, encoding="utf-8")
+    picture = render.svg(dot)
+    if picture is not None:
+        (out / "graph.svg").write_text(picture, encoding="utf-8")
+    result = {"accuracy": accuracy, "seconds": round(seconds, 3), "settings": asdict(settings), "versions": collect()}
+    (out / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    names = ["weights.npz", "graph.dot", *(["graph.svg"] if picture is not None else []), "result.json"]
+    print("wrote " + ", ".join(str(out / name) for name in names))
+    if picture is None:
+        print("no graph.svg: it needs the program dot, e.g. from Debian's package graphviz")
+
+
+def _train(net: nn.Module, data: Digits, kept: Array, settings: Settings, order: np.random.Generator) -> None:
+    optimizer = gn.optim.Adam(net.parameters(), lr=settings.lr)
+    steps = settings.epochs * -(-len(kept) // settings.batch_size)
+    blend = _blender(data.images)
+    done, loss = 0, float("nan")
+    interval = 0.1 if sys.stderr.isatty() else 1.0  # a log file need not see every step
+    with tqdm(total=settings.epochs, desc="training", unit="epoch", mininterval=interval, ncols=88) as bar:
+        for _ in range(settings.epochs):
+            total = 0.0
+            for batch in _batches(order.permutation(kept), settings.batch_size):
+                optimizer.param_groups[0]["lr"] = settings.lr * (1 - done / steps)
+                optimizer.zero_grad()
+                error = nn.functional.cross_entropy(net(blend(batch, order)), data.labels[batch])
+                error.backward()
+                optimizer.step()
+                total += float(error) * len(batch)
+                done += 1
+            loss = total / len(kept)
+            bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+            bar.update()
+    if not np.isfinite(loss):
+        raise GraphnetError(f"training diverged: the loss is {loss}; try a smaller --lr than {settings.lr:g}")
+
+
+def _batches(rows: Array, size: int) -> Iterator[Array]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _blender(images: Array) -> Any:
+    """What gives training images, each blended with itself moved by a pixel: so little data is learnt by heart else."""
+    framed = np.pad(images.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)))
+    moved = sliding_window_view(framed, (8, 8), axis=(1, 2))  # moved[i, 1, 1] is image i as it is
+
+    def blend(rows: Array, order: np.random.Generator) -> Array:
+        share = order.random((len(rows), 1, 1), dtype=np.float32) * np.float32(0.7)
+        down, right = order.integers(0, 3, (2, len(rows)))
+        mixture = (1 - share) * moved[rows, 1, 1] + share * moved[rows, down, right]
+        return mixture.reshape(len(rows), 64)
+
+    return blend
+
+
+def _accuracy(net: nn.Module, data: Digits, rows: Array) -> float:
+    with gn.no_grad():
+        guesses = np.asarray(net(data.images[rows])).argmax(axis=1)
+    return float((guesses == data.labels[rows]).mean())
