@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from graphnet.errors import DTypeError
 
-__all__ = ["DType", "as_dtype", "bool_", "float32", "float64", "int32", "int64", "promote"]
+__all__ = ["DType", "as_dtype", "bool_", "dtype_of", "float32", "float64", "int32", "int64", "promote"]
 
 
 class DType:
@@ -73,6 +73,11 @@ def as_dtype(value: object) -> DType:
         known = ", ".join(d.name for d in _WIDTH)
         raise DTypeError(f"no data type {value!r}: graphnet has {known}; convert first, e.g. with .astype('float32')")
     return found
+
+
+def dtype_of(array: np.ndarray[Any, np.dtype[Any]]) -> DType:
+    """The DType of an array that has one of ours, in native byte order."""
+    return _BY_NUMPY[array.dtype]
 
 
 def promote(tensors: list[tuple[DType, int]], scalars: list[DType], default: DType = float32) -> DType:

@@ -154,7 +154,7 @@ class Graph(ir.Graph):
                 raise ArgumentTypeError(f"output: expects tensors of the graph, got a {type(value).__name__}")
             if isinstance(value, SymbolicTensor) and value._tracer is not tracer:
                 raise GraphError("output: the tensor belongs to another graph")
-            self.outputs.append(value._operand())
+            self.outputs.append(value._operand() if isinstance(value, SymbolicTensor) else value)
         count = len(self.outputs)
         self._structure = 0 if count == 1 else tuple(range(count))
 

@@ -121,7 +121,7 @@ def _spec(name: str, given: Any, default: DType) -> tuple[Any, DType]:
 def _outputs(graph: Graph, result: Any) -> Any:
     """Enter the tensors that a network returned as outputs; the nesting with numbers in their places."""
     if isinstance(result, (SymbolicTensor, Parameter)):
-        graph.outputs.append(result._operand())
+        graph.outputs.append(result._operand() if isinstance(result, SymbolicTensor) else result)
         return len(graph.outputs) - 1
     if isinstance(result, dict):
         return {key: _outputs(graph, part) for key, part in result.items()}

@@ -9,7 +9,7 @@ this table; there is no second place with such a rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -106,6 +106,11 @@ class Op:
     source: Callable[[Attrs], Array] | None = None
     label: str = ""
     onnx: str | None = None
+
+    saved_operands: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "saved_operands", tuple(int(c) for c in self.saves if c != "y"))
 
     def gradient(self, index: int) -> GradientRule | None:
         """The rule for one operand."""

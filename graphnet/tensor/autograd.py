@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from graphnet.dtypes import DType, as_dtype
+from graphnet.dtypes import DType, dtype_of
 from graphnet.errors import GradientError
-from graphnet.ir import Literal, Node, Origin, Shape, TensorType, Unifier
+from graphnet.ir import Literal, Origin, Shape, TensorType, Unifier
 from graphnet.ops import TABLE, Op, infer
 from graphnet.ops.gradient import reverse
 from graphnet.ops.table import Attrs
 from graphnet.program import execute
 
-__all__ = ["Leaf", "Memory", "Record", "backward", "collect", "duplicate"]
+__all__ = ["Memory", "Record", "backward", "collect", "duplicate"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Saved: TypeAlias = "tuple[Array, Memory | None, int]"  # an array, its memory, and how often that was written by then
 
 _order = itertools.count()
 CONCRETE = Unifier()  # sizes are all integers in eager calls: nothing is ever learnt
@@ -35,52 +36,37 @@ class Memory:
         self.viewers: list[Any] | None = None  # weak references to tensors, once there are several
 
 
-class Leaf(Protocol):
-    """A tensor at which gradients end up."""
-
-    def _accumulate(self, gradient: Array) -> None: ...
-
-
 class Record:
-    """A node that ran: its operands' origins and the values that its gradient rules read.
+    """A node that ran: its operands and the values that its gradient rules read.
 
-    It is the site that gradient rules see (`graphnet.ops.Site`), with arrays for values.
+    It is the site that gradient rules see (`graphnet.ops.Site`), with arrays for values. Operands are other
+    records, tensors that were not computed, and literals.
     """
 
     __slots__ = (
-        "attrs", "dtype", "dtypes", "freed", "memories", "node", "op", "operand", "order", "origin",
-        "result", "retained", "saved", "shape", "shapes", "sources", "versions",
+        "attrs", "dtype", "freed", "op", "operand", "operands", "order", "origin", "result", "retained", "saved",
+        "shape", "types",
     )  # fmt: skip
 
     def __init__(
         self,
         op: Op,
-        node: Node,
         attrs: Attrs,
-        sources: tuple[Record | Leaf | None, ...],
+        operands: tuple[Any, ...],
         types: Sequence[TensorType],
         result: TensorType,
-        arrays: Sequence[Array],
-        memories: Sequence[Memory | None],
-        out: Array,
-        out_memory: Memory,
+        saved: list[Saved],
+        out: Saved | None,
+        origin: Origin,
     ) -> None:
         self.op = op
-        self.node: Node | None = node
-        self.origin = Origin(node.op, node.scope, node.where)
         self.attrs = attrs
-        self.sources = sources
-        self.shapes: tuple[Shape, ...] = tuple(t.shape for t in types)
-        self.dtypes: tuple[DType, ...] = tuple(t.dtype for t in types)
-        self.shape = result.shape
-        self.dtype = result.dtype
-        saves = op.saves
-        self.saved: tuple[Array | None, ...] | None = tuple(
-            a if str(i) in saves else None for i, a in enumerate(arrays)
-        )
-        self.memories = (*memories, out_memory)
-        self.versions = tuple(m.version if m is not None else 0 for m in self.memories)
-        self.result = out if "y" in saves else None
+        self.operands = operands
+        self.types = types
+        self.shape, self.dtype = result
+        self.saved = saved  # in the order of op.saved_operands
+        self.result = out
+        self.origin = origin
         self.order = next(_order)
         self.operand = 0
         self.freed = False
@@ -91,9 +77,19 @@ class Record:
         """Itself: gradients of its result are filed under it."""
         return self
 
-    def targets(self) -> tuple[Record | Leaf | None, ...]:
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of the operands."""
+        return tuple(t.shape for t in self.types)
+
+    @property
+    def dtypes(self) -> tuple[DType, ...]:
+        """The dtypes of the operands."""
+        return tuple(t.dtype for t in self.types)
+
+    def targets(self) -> list[Any]:
         """Where the gradients of the operands go."""
-        return self.sources
+        return [o if type(o) is Record or getattr(o, "_requires_grad", False) else None for o in self.operands]
 
     def describe(self) -> str:
         """The node, for errors."""
@@ -103,46 +99,39 @@ class Record:
         """The shape of an array."""
         return tuple(value.shape)
 
-    def _unchanged(self, index: int) -> None:
-        memory = self.memories[index]
-        if memory is not None and memory.version != self.versions[index]:
-            what = "its result" if index == len(self.shapes) else f"its operand {index}"
+    def _unchanged(self, saved: Saved, what: str) -> Array:
+        array, memory, version = saved
+        if memory is not None and memory.version != version:
             raise GradientError(
                 f"{self.describe()}: {what} was overwritten in place after it was computed, so the gradient of "
                 f"{self.op.name} can no longer be computed; write y = y + 1 for y += 1, or clone() first"
             )
+        return array
 
     def x(self, index: int) -> Any:
         """An operand's array, if nothing overwrote it since."""
-        array = self.saved[index] if self.saved is not None else None
-        assert array is not None, f"{self.op.name} must save {index}"
-        self._unchanged(index)
-        return array
+        return self._unchanged(self.saved[self.op.saved_operands.index(index)], f"its operand {index}")
 
     def y(self) -> Any:
         """The result's array, if nothing overwrote it since."""
         assert self.result is not None, f"{self.op.name} must save its result"
-        self._unchanged(len(self.shapes))
-        return self.result
+        return self._unchanged(self.result, "its result")
 
     def number(self, index: int) -> Any:
         """An operand that was written as a number."""
-        operand = self.node.inputs[index] if self.node is not None else None
+        operand = self.operands[index]
         return operand.value if isinstance(operand, Literal) else None
 
     def __call__(self, op: str, *inputs: Any, **attrs: Any) -> Any:
         """Compute an op on arrays; numbers take the result's dtype."""
         row = TABLE[op]
         arrays = [i if isinstance(i, np.ndarray) else np.asarray(i, self.dtype.dtype) for i in inputs]
-        types = [TensorType(a.shape, as_dtype(a.dtype)) for a in arrays]
+        types = [TensorType(a.shape, dtype_of(a)) for a in arrays]
         return execute(row, arrays, attrs, infer(row, CONCRETE, types, attrs))
 
     def free(self) -> None:
         """Forget what a backward pass needs."""
-        self.saved = self.result = self.node = None
-        self.sources = ()
-        self.memories = ()
-        self.freed = True
+        self.saved, self.operands, self.result, self.freed = [], (), None, True
 
 
 def collect(roots: Iterable[Record]) -> list[Record]:
@@ -150,10 +139,10 @@ def collect(roots: Iterable[Record]) -> list[Record]:
     found = dict.fromkeys(roots)
     stack = list(found)
     while stack:
-        for source in stack.pop().sources:
-            if isinstance(source, Record) and source not in found:
-                found[source] = None
-                stack.append(source)
+        for operand in stack.pop().operands:
+            if type(operand) is Record and operand not in found:
+                found[operand] = None
+                stack.append(operand)
     return sorted(found, key=lambda record: -record.order)
 
 
@@ -186,7 +175,7 @@ def backward(root: Record, gradient: Array, retain_graph: bool) -> None:
 
 def duplicate(array: Array) -> Array:
     """The same elements in memory of their own."""
-    return execute(TABLE["copy"], (array,), {}, TensorType(array.shape, as_dtype(array.dtype)))
+    return execute(TABLE["copy"], (array,), {}, TensorType(array.shape, dtype_of(array)))
 
 
 def _keeping(records: list[Record], gradients: dict[Any, Any]) -> Iterable[Any]:

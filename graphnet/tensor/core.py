@@ -21,14 +21,11 @@ from graphnet.errors import (
 from graphnet.ir import (
     Constant,
     Literal,
-    Node,
-    Operand,
     Origin,
     Parameter,
     Scope,
     SymbolicDim,
     TensorType,
-    Value,
     Where,
 )
 from graphnet.ops import TABLE, Op, infer
@@ -144,10 +141,6 @@ class Base(Constant):
     def is_leaf(self) -> bool:
         """Whether it was not computed from tensors that require a gradient."""
         return self._record is None
-
-    def _operand(self) -> Operand:
-        """How a node refers to it."""
-        return self if self._record is None or self._record.node is None else Value(self._record.node)
 
     # -- gradients ----------------------------------------------------------------------------------------
 
@@ -384,15 +377,20 @@ def apply(name: str, *operands: Any, **attrs: Any) -> Tensor:
     """
     op = TABLE[name]
     active = state.tracer
+    plain, common = True, None
     for operand in operands:
-        if isinstance(operand, Base):
-            if operand._tracer is not None:
-                return operand._tracer.apply(op, operands, attrs)  # type: ignore[no-any-return]
-            if active is not None and (operand._requires_grad or isinstance(operand, Parameter)):
-                return active.apply(op, operands, attrs)  # type: ignore[no-any-return]
-    values: list[Any] = list(operands)
+        if not isinstance(operand, Base):
+            plain = False
+        elif operand._tracer is not None:
+            return operand._tracer.apply(op, operands, attrs)  # type: ignore[no-any-return]
+        elif active is not None and (operand._requires_grad or isinstance(operand, Parameter)):
+            return active.apply(op, operands, attrs)  # type: ignore[no-any-return]
+        elif operand._dtype is not common:
+            plain, common = plain and common is None and operand._dtype.is_floating_point, operand._dtype
+    values: Sequence[Any] = operands
     try:
-        values = prepare(op, operands)
+        if not plain:  # else the operands are tensors of one floating-point type, as most are
+            values = prepare(op, operands)
         arrays = [v._values() if isinstance(v, Base) else _literal_array(*v)[0] for v in values]
         types = [TensorType(a.shape, v._dtype if isinstance(v, Base) else v.dtype) for a, v in zip(arrays, values)]
         result = infer(op, CONCRETE, types, attrs)
@@ -423,13 +421,15 @@ def _remember(
 ) -> None:
     """Record how a tensor was computed."""
     assert tensor._origin is not None
-    assert tensor._array is not None
-    tensors = [v if isinstance(v, Base) else None for v in values]
-    inputs = tuple(v._operand() if isinstance(v, Base) else v for v in values)
-    node = Node(op.name, inputs, attrs, op.name, tensor._origin.scope, tensor._origin.where)
-    sources = tuple((t._record or t) if t is not None and t._requires_grad else None for t in tensors)
-    memories = [t._memory if t is not None else None for t in tensors]
-    tensor._record = Record(op, node, attrs, sources, types, result, arrays, memories, tensor._array, tensor._memory)
+    operands = tuple((v._record or v) if isinstance(v, Base) else v for v in values)
+    saved = []
+    for index in op.saved_operands:
+        if index < len(values):
+            value = values[index]
+            memory = value._memory if isinstance(value, Base) else None
+            saved.append((arrays[index], memory, memory.version if memory is not None else 0))
+    out = (tensor._values(), tensor._memory, tensor._memory.version) if "y" in op.saves else None
+    tensor._record = Record(op, attrs, operands, types, result, saved, out, tensor._origin)
     tensor._requires_grad = True
 
 

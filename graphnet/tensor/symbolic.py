@@ -44,7 +44,8 @@ class SymbolicTensor(Tensor):
     def _type(self) -> TensorType:
         return self._tracer.emitter.type_of(self._value)
 
-    def _operand(self) -> Operand:
+    def _operand(self) -> Value:
+        """How a node refers to it."""
         if self._seen != self._memory.version:
             raise TraceError(
                 f"{_site()}{self._origin} shares its memory with a tensor that was overwritten in place since; "
@@ -61,9 +62,8 @@ class SymbolicTensor(Tensor):
             raise ArgumentTypeError(f"in place: a {new.dtype.name} result does not fit into a {have.dtype.name} tensor")
         if new.dtype is not have.dtype:
             result = apply("cast", result, dtype=have.dtype)
-        value = result._operand()
-        assert isinstance(value, Value)
-        self._value, self._origin = value, result._origin
+        assert isinstance(result, SymbolicTensor)
+        self._value, self._origin = result._operand(), result._origin
         self._requires_grad = self._requires_grad or result._requires_grad
         self._memory.version += 1
         self._seen = self._memory.version
