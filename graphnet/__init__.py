@@ -7,7 +7,7 @@ _extend(__path__)
 from graphnet import errors, kernels, nn, optim
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
-from graphnet.graph import Graph
+from graphnet.graph import Graph, graph_of
 from graphnet.program import config, get_num_threads, set_num_threads
 from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_grad_enabled, no_grad, set_grad_enabled
 from graphnet.tensor.creation import *
@@ -39,6 +39,7 @@ __all__ = [
     "float32",
     "float64",
     "get_num_threads",
+    "graph_of",
     "initial_seed",
     "int32",
     "int64",

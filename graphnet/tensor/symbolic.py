@@ -17,7 +17,7 @@ from graphnet.tensor.tensor import Tensor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["SymbolicTensor", "Tracer"]
+__all__ = ["SymbolicTensor", "Tracer", "node_name"]
 
 
 class SymbolicTensor(Tensor):
@@ -125,7 +125,7 @@ class Tracer:
         self.roots: list[Any] = []  # modules called from outside any module: their paths name parameters
         self.given_names: dict[Any, str] = {}  # of parameters that come with a graph traced into this one
         self._grad = state.grad
-        self._first: set[Scope] = set()  # library calls that have named a node after themselves
+        self._named: set[Scope] = set()  # library calls that have named a node after themselves
 
     def input(self, name: str, type: TensorType) -> SymbolicTensor:
         """A tensor that stands for an input."""
@@ -160,7 +160,7 @@ class Tracer:
                 if isinstance(value, SymbolicTensor) and value._tracer is not self:
                     raise GraphError(f"an operand belongs to another graph, {value._tracer.emitter.graph.name!r}")
             inputs: list[Operand] = [v._operand() if isinstance(v, SymbolicTensor) else v for v in values]
-            result = self.emitter.emit(op, inputs, attrs, self._name(op, scope), scope, where)
+            result = self.emitter.emit(op, inputs, attrs, node_name(op.name, scope, self._named), scope, where)
         except GraphnetError as error:
             raise fail(op, error, values) from None
         requires_grad = any(isinstance(v, Base) and v._requires_grad for v in values)
@@ -173,11 +173,12 @@ class Tracer:
             tensor._seen = tensor._memory.version
         return tensor
 
-    def _name(self, op: Op, scope: Scope | None) -> str:
-        """The path of a library layer, for its first operation; else the path and the operation's name."""
-        if scope is None:
-            return op.name
-        if scope.library and scope.path and scope not in self._first:
-            self._first.add(scope)
-            return scope.path
-        return f"{scope.path}.{op.name}" if scope.path else op.name
+
+def node_name(op: str, scope: Scope | None, named: set[Scope]) -> str:
+    """The path of a library layer, for its first operation; else the path and the operation's name."""
+    if scope is None:
+        return op
+    if scope.library and scope.path and scope not in named:
+        named.add(scope)
+        return scope.path
+    return f"{scope.path}.{op}" if scope.path else op
