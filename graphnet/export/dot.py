@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 from graphnet.errors import ArgumentError, ArgumentTypeError
 from graphnet.export.calls import Call, Item, Tree
+from graphnet.export.links import Links
 from graphnet.export.repeats import Repeats, Run
-from graphnet.export.text import escaped, lines, operation, parameter_name, plural, signature, type_text
+from graphnet.export.text import escaped, lines, operation_text, parameter_name, plural, signature, type_text
 from graphnet.ir import Constant, Graph, Operand, Parameter, TensorType, Value, Where
 
 __all__ = ["to_dot"]
@@ -70,21 +73,16 @@ class _Picture:
     """The lines of a picture, and which of its nodes stands for which node of the graph."""
 
     def __init__(self, graph: Graph, depth: int | None, collapse: bool) -> None:
-        self.graph, self.depth, self.collapse = graph, depth, collapse
+        self.graph, self.depth = graph, depth
         self.tree = Tree(graph)
-        self.repeats = Repeats(graph, self.tree)
+        self.links = Links(graph)
+        self.repeats = Repeats(graph, self.tree, self.links) if collapse else None
         self.shown: dict[int, str] = {}  # node of the graph -> node of the picture
         self.alias: dict[int, int] = {}  # node of a block that is not drawn -> the same in the one that is
         self.results: dict[str, int] = {}  # node that stands for a whole call -> how many values come out of it
-        self.constants: dict[Constant, list[int]] = {}
         self.noted: set[Constant] = set()
         self.places: dict[Where, str] = {}
-        self.index = {node: i for i, node in enumerate(graph.nodes)}
         self.clusters = 0
-        for index, node in enumerate(graph.nodes):
-            for operand in node.inputs:
-                if isinstance(operand, Constant) and not isinstance(operand, Parameter):
-                    self.constants.setdefault(operand, []).append(index)
         root = self.tree.root.scope
         title = lines(graph.name, root.cls if root is not None and root.cls != graph.name else "")
         self.lines = [f'digraph "{escaped(graph.name)}" {{', _HEAD, f'  label="{title}"']
@@ -98,8 +96,8 @@ class _Picture:
 
     # -- nodes --------------------------------------------------------------------------------------------
 
-    def _box(self, name: str, label: str, style: str, tooltip: str = "") -> None:
-        tip = f', tooltip="{escaped(tooltip)}"' if tooltip else ""
+    def _box(self, name: str, label: str, style: str, *tooltip: str) -> None:
+        tip = f', tooltip="{lines(*tooltip)}"' if any(tooltip) else ""
         self.lines.append(f'  {name} [label="{label}", {style}{tip}]')
 
     def _types(self, index: int) -> tuple[TensorType, ...]:
@@ -112,10 +110,9 @@ class _Picture:
             self.places[where] = str(where)
         return self.places[where]
 
-    def _tip(self, index: int) -> str:
+    def _tip(self, index: int) -> tuple[str, str]:
         node = self.graph.nodes[index]
-        place = self._place(node.where)
-        return signature(self.graph, node) + (f"\n{place}" if place else "")
+        return signature(self.graph, node), self._place(node.where)
 
     def _inputs(self) -> None:
         for index, node in enumerate(self.graph.nodes):
@@ -140,7 +137,7 @@ class _Picture:
                 self._fold(part)
             else:
                 path, cls, place = self._heading(part)
-                self.lines.append(self._cluster(lines(path, cls), _CLUSTER, place))
+                self.lines.append(self._cluster(lines(path, cls, end="\\l"), _CLUSTER, place))
                 todo.append("  }")
                 todo.extend(self._parts(part)[::-1])
 
@@ -165,7 +162,7 @@ class _Picture:
         """What is drawn of a call: its items, with one block of each run in a box."""
         parts: list[Item | str] = []
         at = 0
-        for run in self.repeats.runs(call.items) if self.collapse else ():
+        for run in self.repeats.runs(call.items) if self.repeats is not None else ():
             end = run.start + run.period * run.times
             parts += call.items[at : run.start]
             parts.append(self._cluster(self._times(call, run), _TIMES))
@@ -178,7 +175,7 @@ class _Picture:
     def _times(self, call: Call, run: Run) -> str:
         ends = call.items[run.start], call.items[run.start + run.period * run.times - 1]
         names = [self._heading(item)[0] if isinstance(item, Call) else self.graph.nodes[item].name for item in ends]
-        return lines(f"×{run.times}", " … ".join(names), "with the same weights" if run.tied else "")
+        return lines(f"×{run.times}", " … ".join(names), "with the same weights" if run.tied else "", end="\\l")
 
     def _hide(self, items: list[Item], period: int) -> None:
         """Let the nodes of the first block stand for those of the later ones."""
@@ -190,23 +187,25 @@ class _Picture:
     def _op(self, index: int) -> None:
         node = self.graph.nodes[index]
         self.shown[index] = f"n{index}"
-        label = lines(operation(self.graph, node), node.name, type_text(self._types(index)))
-        self._box(f"n{index}", label, _OP, self._tip(index))
+        operation = operation_text(self.graph, node)
+        name = node.name if node.name != operation else ""
+        label = lines(operation, name, type_text(self._types(index)))
+        self._box(f"n{index}", label, _OP, *self._tip(index))
         self._own_constants(index)
 
     def _layer(self, call: Call, index: int) -> None:
         path, cls, _ = self._heading(call)
         self.shown[index] = f"n{index}"
-        weights = bool(self.graph.nodes[index].parameters)
+        weights = bool(self.links.weights[index])
         label = lines(path, cls, type_text(self._types(index)))
-        self._box(f"n{index}", label, _WEIGHTS if weights else _PLAIN, self._tip(index))
+        self._box(f"n{index}", label, _WEIGHTS if weights else _PLAIN, *self._tip(index))
         self._own_constants(index)
 
     def _fold(self, call: Call) -> None:
         """Draw a call as one node."""
         name, nodes = f"c{call.number}", self.tree.nodes(call)
         self.shown.update(dict.fromkeys(nodes, name))
-        out = [n for n in nodes if any(self.shown.get(user) != name for user in self.repeats.users[n])]
+        out = [n for n in nodes if any(self.shown.get(user) != name for user in self.links.users(n))]
         self.results[name] = len(out)
         types = [t for n in out or nodes[-1:] for t in self._types(n)]
         path, cls, place = self._heading(call)
@@ -235,7 +234,7 @@ class _Picture:
         for k, operand in enumerate(self.graph.nodes[index].inputs):
             if not isinstance(operand, Constant) or isinstance(operand, Parameter) or operand in self.noted:
                 continue
-            if set(self.constants[operand]) == {index}:
+            if set(self.links.constants[operand]) == {index}:
                 self._attach(f"n{index}_{k}", operand, [f"n{index}"])
 
     def _attach(self, name: str, constant: Constant, users: list[str]) -> None:
@@ -244,7 +243,7 @@ class _Picture:
         self.lines += [f"  {name} -> {user} [{_NOTE_EDGE}]" for user in users]
 
     def _shared_constants(self) -> None:
-        for k, (constant, users) in enumerate(self.constants.items()):
+        for k, (constant, users) in enumerate(self.links.constants.items()):
             names = list(dict.fromkeys(self._drawn(user) for user in users))
             if constant not in self.noted and not all(name in self.results for name in names):
                 self._attach(f"k{k}", constant, names)
@@ -259,7 +258,7 @@ class _Picture:
 
     def _data_edges(self) -> None:
         merged: set[tuple[str, str, str]] = set()
-        for index, sources in enumerate(self.repeats.sources):
+        for index, sources in enumerate(self.links.sources):
             if index in self.alias:
                 continue  # only its own block and the one before lead here
             target = self.shown[index]
@@ -267,7 +266,7 @@ class _Picture:
                 self._edge(self._drawn(source), target, self._types(source)[result], merged)
         for i, output in enumerate(self.graph.outputs):
             if isinstance(output, Value):
-                self._edge(self._drawn(self.index[output.node]), f"out{i}", self.graph.type_of(output), merged)
+                self._edge(self._drawn(self.links.index[output.node]), f"out{i}", self.graph.type_of(output), merged)
             else:
                 self.lines.append(f"  out{i}_value -> out{i} [{_NOTE_EDGE}]")
 
@@ -283,13 +282,10 @@ class _Picture:
         self.lines.append(f"  {source} -> {target}{label}")
 
     def _shared_edges(self) -> None:
-        uses: dict[Parameter, dict[str, None]] = {}
-        for index, node in enumerate(self.graph.nodes):
-            for parameter in node.parameters:
-                uses.setdefault(parameter, {})[self._drawn(index)] = None
         pairs: dict[tuple[str, str], list[str]] = {}
-        for parameter, users in uses.items():
-            for pair in zip(users, list(users)[1:]):
+        for parameter, uses in self.links.shared.items():
+            users = list(dict.fromkeys(map(self._drawn, uses)))
+            for pair in itertools.pairwise(users):
                 pairs.setdefault(pair, []).append(parameter_name(self.graph, parameter))
         for (a, b), names in pairs.items():
             shown = names if len(names) <= 3 else [*names[:2], f"and {len(names) - 2} more"]

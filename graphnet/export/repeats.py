@@ -12,12 +12,12 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from graphnet.export.calls import Call, Item, Tree
+from graphnet.export.links import Links
 from graphnet.ir import Graph, Literal, Node, Parameter, Value
 
 __all__ = ["Repeats", "Run"]
 
 REPEATS, PERIOD, NODES = 4, 8, 12
-_OUTPUT = -1  # stands for the graph's outputs among the users of a node
 
 
 class Run(NamedTuple):
@@ -40,24 +40,10 @@ class _Block(NamedTuple):
 
 
 class Repeats:
-    """Who uses what in a graph, and what looks alike."""
+    """What looks alike in a graph, and follows one another."""
 
-    def __init__(self, graph: Graph, tree: Tree) -> None:
-        index = {node: i for i, node in enumerate(graph.nodes)}
-        self.tree = tree
-        self.sources = [[(index[v.node], v.slot) for v in node.inputs if isinstance(v, Value)] for node in graph.nodes]
-        self.users: list[list[int]] = [[] for _ in graph.nodes]
-        for user, sources in enumerate(self.sources):
-            for source, _ in sources:
-                self.users[source].append(user)
-        for output in graph.outputs:
-            if isinstance(output, Value):
-                self.users[index[output.node]].append(_OUTPUT)
-        self.parameters = [[id(p) for p in node.parameters] for node in graph.nodes]
-        self._uses: dict[int, list[int]] = {}
-        for user, parameters in enumerate(self.parameters):
-            for parameter in parameters:
-                self._uses.setdefault(parameter, []).append(user)
+    def __init__(self, graph: Graph, tree: Tree, links: Links) -> None:
+        self.tree, self.links = tree, links
         self._numbers: dict[Hashable, int] = {}
         self._kinds = [self._kind(graph, node) for node in graph.nodes]
         self._call_kinds = [0] * len(tree.calls)
@@ -116,13 +102,13 @@ class Repeats:
             if runs:  # readers take a block to begin with its weights: one block fewer is worth that
                 most = max(run.times for run in runs)
                 last = runs[-1]
-                if self._starts_with_weights(items[last.start]) and last.count >= most - 1:
+                if self._starts_with_weights(items[last.start]) and last.times >= most - 1:
                     return last
                 return next(run for run in runs if run.times == most)
         return None
 
     def _starts_with_weights(self, item: Item) -> bool:
-        return bool(self.parameters[self.tree.nodes(item)[0]])
+        return bool(self.links.weights[self.tree.nodes(item)[0]])
 
     def _blocks(self, items: Sequence[Item], start: int, period: int, limit: int) -> Run | None:
         """The run that starts with these items, of at most so many blocks."""
@@ -139,7 +125,7 @@ class Repeats:
                 own = set(members)
                 chained = block.entry == (before.exit, 0) and block.form == before.form
                 inside = own.union(previous)
-                if not chained or not all(user in inside for user in self.users[before.exit]):
+                if not chained or not all(user in inside for user in self.links.users(before.exit)):
                     break
             count, nodes, tied = count + 1, nodes + len(members), tied or block.tied
             before, previous = block, members
@@ -150,24 +136,24 @@ class Repeats:
         entry: tuple[int, int] | None = None
         exits: list[int] = []
         form: list[Hashable] = []
-        weights: dict[int, Hashable] = {}
+        weights: dict[Parameter, Hashable] = {}
         tied = False
         for node in members:
-            for source in self.sources[node]:
+            for source in self.links.sources[node]:
                 inner = local.get(source[0])
                 if inner is None:
                     if entry is not None and entry != source:
                         return None
                     entry = source
                 form.append((inner, source[1]))
-            for parameter in self.parameters[node]:
+            for parameter in self.links.weights[node]:
                 if parameter not in weights:
-                    uses = self._uses[parameter]
-                    own = len(uses) <= 4 * len(members) and all(user in local for user in uses)
-                    weights[parameter] = len(weights) if own else ("tied", parameter)
+                    uses = self.links.shared.get(parameter, ())
+                    own = len(uses) <= len(members) and all(user in local for user in uses)
+                    weights[parameter] = len(weights) if own else ("tied", id(parameter))
                     tied = tied or not own
                 form.append(("weight", weights[parameter]))
-            if any(user not in local for user in self.users[node]):
+            if any(user not in local for user in self.links.users(node)):
                 exits.append(node)
         if entry is None or len(exits) != 1:
             return None

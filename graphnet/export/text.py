@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from graphnet.ir import Graph, Literal, Node, Parameter, TensorType, render_shape
 from graphnet.ops import TABLE
 
-__all__ = ["escaped", "lines", "operation", "parameter_name", "plural", "signature", "type_text"]
+__all__ = ["escaped", "lines", "operation_text", "parameter_name", "plural", "signature", "type_text"]
 
-_LONGEST = 400  # of a text that only explains; names are never cut
+_LONGEST = 800  # Graphviz reads strings of up to 16384 bytes: a label's few parts, every character escaped
 _SIMPLE = re.compile(r"[\w .,:()\[\]#/=+*@-]*")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _UNPRINTABLE = re.compile("[\ud800-\udfff\ufffe\uffff\x7f-\x9f]")
@@ -22,20 +22,24 @@ def escaped(text: str) -> str:
     r"""Text for between the quotes of a DOT label, which shows it as it is.
 
     Line ends stay line ends; control characters become their symbols; characters that XML cannot hold become the
-    replacement character.
+    replacement character. Beyond 800 characters it is cut.
 
     Example:
         >>> print(escaped('a "b" \\N'))
         a \"b\" \\N
     """
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - 1]}…"
     if _SIMPLE.fullmatch(text):
         return text
     return _ENTITY.sub("&amp;", _UNPRINTABLE.sub("\ufffd", text).translate(_ESCAPES))
 
 
-def lines(*parts: str) -> str:
-    """A label of these lines, without the empty ones."""
-    return "\\n".join(escaped(part) for part in parts if part)
+def lines(*parts: str, end: str = "") -> str:
+    r"""A label of these lines, without the empty ones; ended by `\l` they are set from the left."""
+    if not end:
+        return "\\n".join([escaped(part) for part in parts if part])
+    return "".join([escaped(line) + end for part in parts if part for line in part.split("\n")])
 
 
 def type_text(types: Sequence[TensorType]) -> str:
@@ -49,7 +53,7 @@ def parameter_name(graph: Graph, parameter: Parameter) -> str:
     return graph.parameter_names.get(parameter, "?")
 
 
-def operation(graph: Graph, node: Node) -> str:
+def operation_text(graph: Graph, node: Node) -> str:
     """An operation with the parameters and numbers it takes: `relu`, `+ 1`, `@ weight`, `linear [w, b]`."""
     label = TABLE[node.op].label if node.op in TABLE else ""
     label = label or node.op
@@ -64,12 +68,11 @@ def operation(graph: Graph, node: Node) -> str:
 
 
 def signature(graph: Graph, node: Node) -> str:
-    """A node as the graph prints it: `0 = linear(input, 0.weight, 0.bias)`; long ones are cut."""
+    """A node as the graph prints it: `0 = linear(input, 0.weight, 0.bias)`."""
     operands = [graph.operand_text(operand) for operand in node.inputs[:20]]
     operands += ["…"] if len(node.inputs) > 20 else []
     operands += [f"{name}={value}" for name, value in node.attrs.items()]
-    text = f"{node.name} = {node.op}({', '.join(operands)})"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return f"{node.name} = {node.op}({', '.join(operands)})"
 
 
 def plural(count: int, word: str) -> str:
