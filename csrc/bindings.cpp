@@ -4,7 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <limits>
+#include <exception>
 #include <new>
 
 #include "check.h"
@@ -88,16 +88,19 @@ void parse_array(View& view, PyObject* object, bool output, const char* kernel, 
                      " bytes, got an unaligned array");
 }
 
-class ReleaseGil {
- public:
-  ReleaseGil() : state_(PyEval_SaveThread()) {}
-  ~ReleaseGil() { PyEval_RestoreThread(state_); }
-  ReleaseGil(const ReleaseGil&) = delete;
-  ReleaseGil& operator=(const ReleaseGil&) = delete;
-
- private:
-  PyThreadState* state_;
-};
+// Not a destructor's work: taking the GIL back in an interpreter that is shutting down ends the thread by unwinding it,
+// and unwinding out of a destructor would abort the process.
+void run_released(Kernel function, const Call& call) {
+  PyThreadState* const state = PyEval_SaveThread();
+  std::exception_ptr error;
+  try {
+    function(call);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  PyEval_RestoreThread(state);
+  if (error) std::rethrow_exception(error);
+}
 
 void parse_tuple(View* views, PyObject* tuple, bool output, const char* kernel, PyTypeObject* array) {
   const char* kind = output ? "outputs" : "inputs";
@@ -146,9 +149,7 @@ void run(PyObject* const* args, Py_ssize_t nargs) {
   const Call call{in,     static_cast<int>(PyTuple_GET_SIZE(args[1])), out,      static_cast<int>(PyTuple_GET_SIZE(args[2])),
                   params, static_cast<int>(nparams),                   info.name};
   check_call(call, info);
-  const Kernel kernel_function = kernel(static_cast<int>(id));
-  const ReleaseGil released;
-  kernel_function(call);
+  run_released(kernel(static_cast<int>(id)), call);
 }
 
 PyObject* run_boundary(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
