@@ -13,7 +13,7 @@ from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_g
 from graphnet.tensor.creation import *
 from graphnet.tensor.functions import *
 from graphnet.tensor.random import initial_seed, manual_seed
-from graphnet.trace import Spec, trace
+from graphnet.trace import Spec, Summary, summary, trace
 
 dtype = DType
 # PyTorch's names for dtypes; they shadow builtins in this module's namespace only.
@@ -30,6 +30,7 @@ __all__ = [
     "Graph",
     "Size",
     "Spec",
+    "Summary",
     "Tensor",
     "bool_",
     "config",
@@ -51,6 +52,7 @@ __all__ = [
     "optim",
     "set_grad_enabled",
     "set_num_threads",
+    "summary",
     "trace",
 ]
 __all__ += errors.__all__

@@ -9,13 +9,14 @@ import numpy as np
 
 from graphnet.dtypes import DType, as_dtype, float32
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, TraceError
+from graphnet.export import table
 from graphnet.graph import Graph, dims_of
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
 from graphnet.nn.naming import warn_unreached
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, state
 
-__all__ = ["Spec", "trace"]
+__all__ = ["Spec", "Summary", "summary", "trace"]
 
 
 class Spec(NamedTuple):
@@ -89,6 +90,38 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Gra
     if isinstance(network, Module):
         warn_unreached(network)
     return graph
+
+
+class Summary(tuple[table.Row, ...]):
+    """The rows of a network's table; printing it shows the table."""
+
+    graph: Graph
+
+    def __str__(self) -> str:
+        return table.text(self.graph)
+
+    __repr__ = __str__
+
+
+def summary(network: Any, *inputs: Any, **settings: Any) -> Summary:
+    """The layers of a network as a table: path, class, output shape, parameters, what is shared with what.
+
+    Args:
+        network, inputs, settings: as for `trace`; a graph needs no inputs.
+
+    Returns:
+        The rows, one for each call of a layer and each operation of the user's own; printing them shows the table.
+
+    Example:
+        >>> import graphnet as gn
+        >>> net = gn.nn.Sequential(gn.nn.LazyLinear(4), gn.nn.ReLU())
+        >>> [(row.path, row.cls, row.parameters) for row in gn.summary(net, ("N", 20))]
+        [('0', 'Linear', 84), ('1', 'ReLU', 0)]
+    """
+    graph = network if isinstance(network, Graph) and not inputs else trace(network, *inputs, **settings)
+    result = Summary(table.rows(graph))
+    result.graph = graph
+    return result
 
 
 def _input_names(network: Any, count: int) -> list[str]:

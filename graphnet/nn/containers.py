@@ -133,6 +133,23 @@ class ModuleList(_Ordered):
         super().__init__()
         self._adopt(modules)
 
+    def __repr__(self) -> str:
+        """As PyTorch shows it: runs of modules that look the same are one entry with their number."""
+        if not self._modules:
+            return f"{type(self).__name__}()"
+        runs: list[list[Any]] = []  # first, last, text
+        for number, module in enumerate(self):
+            text = repr(module)
+            if runs and runs[-1][2] == text:
+                runs[-1][1] = number
+            else:
+                runs.append([number, number, text])
+        lines = []
+        for first, last, text in runs:
+            entry = f"({first}): {text}" if first == last else f"({first}-{last}): {last - first + 1} x {text}"
+            lines.append(entry.replace("\n", "\n  "))
+        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
 
 class ModuleDict(Module):
     """A dict of modules that are registered, unlike those in a plain dict."""

@@ -21,7 +21,7 @@ def _binary(
     name: str,
     reference: Any,
     *gradients: GradientRule | None,
-    saves: str = "",
+    saves: str | tuple[str, ...] = "",
     takes: str = NUMBER,
     promote: str = "common",
     compares: bool = False,
@@ -121,7 +121,7 @@ _binary(
     np.multiply,
     lambda n, g: n("mul", g, n.x(1)),
     lambda n, g: n("mul", g, n.x(0)),
-    saves="01",
+    saves=("1", "0"),
     takes=ANY,
     label="*",
     onnx="Mul",
@@ -131,19 +131,19 @@ _binary(
     np.divide,
     lambda n, g: n("div", g, n.x(1)),
     lambda n, g: n("neg", n("mul", g, n("div", n("div", n.x(0), n.x(1)), n.x(1)))),
-    saves="01",
+    saves=("1", "01"),
     promote="float",
     label="/",
     onnx="Div",
 )
-_binary("pow", np.power, _pow_base, _pow_exponent, saves="01y", label="**", onnx="Pow")
+_binary("pow", np.power, _pow_base, _pow_exponent, saves=("01", "01y"), label="**", onnx="Pow")
 _binary("floor_div", np.floor_divide, label="//")
 _binary(
     "remainder",
     np.remainder,
     _same,
     lambda n, g: n("neg", n("mul", g, n("floor", n("div", n.x(0), n.x(1))))),
-    saves="01",
+    saves=("", "01"),
     label="%",
     onnx="Mod",
 )

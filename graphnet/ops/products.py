@@ -41,7 +41,7 @@ register(
             lambda n, g: n("matmul", g, _transposed(n, n.x(1), len(n.shapes[1]))),
             lambda n, g: n("matmul", _transposed(n, n.x(0), len(n.shapes[0])), g),
         ),
-        saves="01",
+        saves=("1", "0"),
         broadcasts=True,
         kernel="matmul",
         label="@",
@@ -103,7 +103,7 @@ register(
             _linear_weight,
             lambda n, g: n("sum", g, axes=tuple(range(len(n.shape) - 1)), keepdims=False),
         ),
-        saves="01",
+        saves=("1", "0", ""),
         kernel="linear",
         onnx="Gemm",
     )

@@ -9,7 +9,7 @@ this table; there is no second place with such a rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -72,7 +72,7 @@ class Op:
         result: dtype of the result; None for that of operand `like`.
         gradients: one rule per operand, None where nothing flows; the last repeats where `variadic`.
             Rules of ops that broadcast may return the result's shape: it is summed to the operand's.
-        saves: what the rules read: "y" the result, digits the inputs.
+        saves: what the rules read: "y" the result, digits the inputs; one word for all rules, or one for each.
         kernel: name in the kernel table; None for views.
         params: the kernel's numbers, from attributes and input shapes.
         kernel_shape: shape in which the kernel writes the result, where it is another (kept axes).
@@ -94,7 +94,7 @@ class Op:
     promote: str = "common"
     result: DType | Callable[[Attrs], DType] | None = None
     like: int = 0
-    saves: str = ""
+    saves: str | tuple[str, ...] = ""
     broadcasts: bool = False
     kernel: str | None = None
     params: Callable[[Attrs, Sequence[Shape]], tuple[float, ...]] | None = None
@@ -107,16 +107,15 @@ class Op:
     label: str = ""
     onnx: str | None = None
 
-    saved_operands: tuple[int, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "saved_operands", tuple(int(c) for c in self.saves if c != "y"))
-
     def gradient(self, index: int) -> GradientRule | None:
         """The rule for one operand."""
         if not self.gradients:
             return None
         return self.gradients[min(index, len(self.gradients) - 1) if self.variadic else index]
+
+    def reads(self, index: int) -> str:
+        """What the rule for one operand reads."""
+        return self.saves if isinstance(self.saves, str) else self.saves[index]
 
     def operand(self, index: int) -> str:
         """The word for the dtypes that an operand takes."""

@@ -55,7 +55,7 @@ class Record:
         operands: tuple[Any, ...],
         types: Sequence[TensorType],
         result: TensorType,
-        saved: list[Saved],
+        saved: dict[int, Saved],
         out: Saved | None,
         origin: Origin,
     ) -> None:
@@ -64,7 +64,7 @@ class Record:
         self.operands = operands
         self.types = types
         self.shape, self.dtype = result
-        self.saved = saved  # in the order of op.saved_operands
+        self.saved = saved  # operands that rules read, by their number
         self.result = out
         self.origin = origin
         self.order = next(_order)
@@ -110,7 +110,7 @@ class Record:
 
     def x(self, index: int) -> Any:
         """An operand's array, if nothing overwrote it since."""
-        return self._unchanged(self.saved[self.op.saved_operands.index(index)], f"its operand {index}")
+        return self._unchanged(self.saved[index], f"its operand {index}")
 
     def y(self) -> Any:
         """The result's array, if nothing overwrote it since."""
@@ -129,9 +129,15 @@ class Record:
         types = [TensorType(a.shape, dtype_of(a)) for a in arrays]
         return execute(row, arrays, attrs, infer(row, CONCRETE, types, attrs))
 
+    def keep(self, memory: Memory) -> None:
+        """Copy saved operands that lie in memory which the in-place form of this very operation overwrites now."""
+        for index, (array, owner, version) in self.saved.items():
+            if owner is memory and version == memory.version:
+                self.saved[index] = duplicate(array), None, 0
+
     def free(self) -> None:
         """Forget what a backward pass needs."""
-        self.saved, self.operands, self.result, self.freed = [], (), None, True
+        self.saved, self.operands, self.result, self.freed = {}, (), None, True
 
 
 def collect(roots: Iterable[Record]) -> list[Record]:

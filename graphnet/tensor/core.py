@@ -31,7 +31,7 @@ from graphnet.ir import (
 from graphnet.ops import TABLE, Op, infer
 from graphnet.places import user_site
 from graphnet.program import execute, run_kernel
-from graphnet.tensor.autograd import CONCRETE, Memory, Record, backward, duplicate
+from graphnet.tensor.autograd import CONCRETE, Memory, Record, Saved, backward, duplicate
 from graphnet.tensor.size import Size
 from graphnet.tensor.state import state
 
@@ -206,6 +206,8 @@ class Base(Constant):
             )
         if result._dtype.category > self._dtype.category:
             raise DTypeError(f"in place: a {result._dtype.name} result does not fit into a {self._dtype.name} tensor")
+        if result._record is not None:
+            result._record.keep(self._memory)
         run_kernel("copy", (result._values(),), (values,))
         self._memory.version += 1
         if result._record is not None:
@@ -422,13 +424,13 @@ def _remember(
     """Record how a tensor was computed."""
     assert tensor._origin is not None
     operands = tuple((v._record or v) if isinstance(v, Base) else v for v in values)
-    saved = []
-    for index in op.saved_operands:
-        if index < len(values):
-            value = values[index]
+    reads = {c for i, v in enumerate(values) if isinstance(v, Base) and v._requires_grad for c in op.reads(i)}
+    saved: dict[int, Saved] = {}
+    for index, value in enumerate(values):
+        if str(index) in reads:
             memory = value._memory if isinstance(value, Base) else None
-            saved.append((arrays[index], memory, memory.version if memory is not None else 0))
-    out = (tensor._values(), tensor._memory, tensor._memory.version) if "y" in op.saves else None
+            saved[index] = arrays[index], memory, memory.version if memory is not None else 0
+    out = (tensor._values(), tensor._memory, tensor._memory.version) if "y" in reads else None
     tensor._record = Record(op, attrs, operands, types, result, saved, out, tensor._origin)
     tensor._requires_grad = True
 

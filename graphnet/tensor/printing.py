@@ -37,7 +37,7 @@ def tensor_text(tensor: Any, prefix: str = "tensor(") -> str:
         summary = values.size > THRESHOLD
         body = _body(values, len(prefix), summary, *_formatter(_shown(values) if summary else values))
     text = prefix + body
-    column = len(body) - body.rfind("\n") + 1
+    column = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
         if column + len(suffix) + 2 > COLUMNS:
             text += ",\n" + " " * len(prefix) + suffix

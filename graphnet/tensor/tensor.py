@@ -140,7 +140,7 @@ class Tensor(Operators, Reductions, Shaping):
         return printing.tensor_text(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.numel() == 1 else format(repr(self), spec)
+        return format(self.item(), spec) if not self.ndim else format(repr(self), spec)
 
     # -- other types, other memory ------------------------------------------------------------------------
 
