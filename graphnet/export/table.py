@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from graphnet.export.calls import Call, Item, Tree
-from graphnet.export.text import operation_text, plural, type_text
+from graphnet.export.text import plural, type_text
 from graphnet.ir import Dim, Graph, Parameter, product
 
 __all__ = ["Row", "rows", "text"]
@@ -60,7 +60,7 @@ def rows(graph: Graph) -> list[Row]:
 def _row(graph: Graph, item: Item, indices: list[int], users: dict[Parameter, str]) -> Row:
     nodes = [graph.nodes[i] for i in indices]
     last = nodes[-1]
-    path, cls = last.name, operation_text(graph, last)
+    path, cls = last.name, last.op
     if isinstance(item, Call) and item.scope is not None:
         path, cls = item.scope.path or graph.name, item.scope.cls
     new: list[Parameter] = []
