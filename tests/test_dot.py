@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import time
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from typing import Any, NamedTuple
 
 import pytest
@@ -312,7 +312,7 @@ def test_names_of_boxes_are_shown_as_they_are(name: str) -> None:
 def test_any_name_gives_valid_dot_and_svg(name: str) -> None:
     with gn.Graph(name) as g:
         g.output(g.relu(g.input(name, ("N", 2)), name=f"{name}2"))
-    ElementTree.fromstring(graphviz(g.to_dot(), "svg").replace("&nbsp;", "&#160;"))
+    ET.fromstring(graphviz(g.to_dot(), "svg").replace("&nbsp;", "&#160;"))
 
 
 @needs_dot
@@ -320,7 +320,7 @@ def test_the_picture_shows_the_text() -> None:
     for name in ODD:
         with gn.Graph("odd") as g:
             g.output(g.linear(g.input("x", (1, 2)), 3, name=name))
-        svg = ElementTree.fromstring(graphviz(g.to_dot(), "svg"))
+        svg = ET.fromstring(graphviz(g.to_dot(), "svg"))
         texts = [e.text.replace("\xa0", " ") for e in svg.iter("{http://www.w3.org/2000/svg}text") if e.text]
         start = texts.index("(1, 2)") + 1
         assert "\n".join(texts[start : texts.index("Linear")]) == name
