@@ -11,6 +11,7 @@
 #include "core.h"
 #include "kernels.h"
 #include "pool.h"
+#include "probe.h"
 #include "table.h"
 
 namespace py = pybind11;
@@ -228,6 +229,14 @@ PYBIND11_MODULE(_core, m) {
       py::arg("n"));
   m.def("set_matmul_precision", &set_precision, py::arg("precision"));
   m.def("get_matmul_precision", &get_precision);
+  m.def("probe", [] {
+    Probe p;
+    {
+      const py::gil_scoped_release released;
+      p = probe();
+    }
+    return py::make_tuple(p.round_trip_ns, p.fma_gflops[0], p.fma_gflops[1]);
+  });
   m.def("config", [] {
     py::dict d;
     d["target"] = target();
