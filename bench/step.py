@@ -132,7 +132,6 @@ def jax(case: Case) -> Contestant:
         logits = jax.nn.log_softmax(forward(parameters, x))
         return -jnp.take_along_axis(logits, labels[:, None], axis=1).mean()
 
-    @jax.jit
     def update(parameters: Any, momenta: Any, x: Any, labels: Any) -> Any:
         gradients = jax.grad(loss)(parameters, x, labels)
         momenta = [MOMENTUM * m + g for m, g in zip(momenta, gradients)]
@@ -141,10 +140,10 @@ def jax(case: Case) -> Contestant:
     x, labels = jnp.asarray(case.x), jnp.asarray(case.labels)
     parameters = [jnp.asarray(w) for w in case.weights]
     state = [parameters, [jnp.zeros_like(p) for p in parameters]]
-    run = jax.jit(forward)
+    train, run = jax.jit(update), jax.jit(forward)
 
     def step() -> None:
-        state[:] = update(state[0], state[1], x, labels)
+        state[:] = train(state[0], state[1], x, labels)
         jax.block_until_ready(state)
 
     return Contestant(step, lambda: run(state[0], x).block_until_ready(), lambda: state[0])

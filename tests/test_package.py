@@ -82,13 +82,13 @@ def test_importing_graphnet_imports_nothing_that_is_used_later() -> None:
 
 
 @pytest.mark.slow
-def test_importing_graphnet_adds_little_to_numpy() -> None:
-    code = (
-        "import time; start = time.perf_counter(); import numpy; "
-        "middle = time.perf_counter(); import graphnet; print(time.perf_counter() - middle)"
-    )
-    seconds = [float(run(code, check=True).stdout) for _ in range(9)]
-    assert min(seconds) < 0.06, seconds
+def test_importing_graphnet_adds_little_to_numpy(tmp_path: Path) -> None:
+    code = "import time, numpy; start = time.perf_counter(); import graphnet; print(time.perf_counter() - start)"
+    environment = {**os.environ, **INSTALLED, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the first run compiles
+    command = [sys.executable, "-c", code]
+    runs = [subprocess.run(command, capture_output=True, check=True, env=environment) for _ in range(8)]
+    assert min(float(run.stdout) for run in runs) < 0.06
 
 
 @pytest.mark.parametrize("start", [["-m", "graphnet", "--version"], ["-c", "import graphnet; graphnet.ones(2).sum()"]])

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 it failed, 2 the command was wrong, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import os
 import sys
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         ("lr", _rate, "learning rate at the start; it falls to zero"),
         ("hidden", _count, "width of the hidden layers"),
         ("seed", _seed, "seed of the split, the weights and the order"),
+        ("threads", _count, "threads of the kernels; layers this small gain nothing from more"),
     ):
         value = getattr(defaults, name.replace("-", "_"))
         digits.add_argument(f"--{name}", type=read, default=value, metavar="N", help=f"{meaning} (default: {value})")
@@ -119,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(arguments: argparse.Namespace) -> None:
     train.digits(
-        train.Settings(arguments.epochs, arguments.batch_size, arguments.lr, arguments.hidden, arguments.seed),
+        train.Settings(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(train.Settings)}),
         arguments.out,
     )
 

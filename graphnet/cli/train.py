@@ -38,6 +38,7 @@ class Settings:
     lr: float = 0.01
     hidden: int = 128
     seed: int = 0
+    threads: int = 1  # layers of this size gain nothing from more, and a busy machine does not slow one down
 
 
 def network(hidden: int) -> nn.Sequential:
@@ -52,36 +53,48 @@ def digits(settings: Settings, out: Path) -> None:
     Raises:
         OSError: the folder cannot be written. GraphnetError: training failed.
     """
-    started = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)  # before the work, so that a wrong folder is told at once
+    threads = gn.get_num_threads()
+    gn.set_num_threads(settings.threads)
+    try:
+        _digits(settings, out)
+    finally:
+        gn.set_num_threads(threads)
+
+
+def _digits(settings: Settings, out: Path) -> None:
+    started = time.perf_counter()
     gn.manual_seed(settings.seed)
     order = np.random.default_rng(settings.seed)
     data = load()
     count = len(data.labels)
-    mixed = order.permutation(count)
-    held_out, kept = np.split(mixed, [round(count / 5)])
-    print(f"digits: {count} images of 8×8 pixels, {len(kept)} to train on, {len(held_out)} held out")
+    held_out, kept = np.split(order.permutation(count), [round(count / 5)])
+    print(f"digits: {count} images of 8×8 pixels, {len(kept)} to train on, {len(held_out)} held out\n")
 
     net = network(settings.hidden)
     graph = gn.trace(net, ("N", 64))
-    print(table.text(graph))
+    print(table.text(graph), end="\n\n", flush=True)  # the progress bar goes to the other stream
     _train(net, data, kept, settings, order)
     accuracy = _accuracy(net, data, held_out)
     seconds = time.perf_counter() - started
     print(f"accuracy on the {len(held_out)} held-out images: {accuracy:.2%}, after {seconds:.1f} s")
 
-    np.savez(out / "weights.npz", **{name: np.asarray(value) for name, value in net.state_dict().items()})
-    dot = graph.to_dot()
-    (out / "graph.dot").write_text(dot, encoding="utf-8")
-    picture = render.svg(dot)
-    if picture is not None:
-        (out / "graph.svg").write_text(picture, encoding="utf-8")
     result = {"accuracy": accuracy, "seconds": round(seconds, 3), "settings": asdict(settings), "versions": collect()}
-    (out / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    names = ["weights.npz", "graph.dot", *(["graph.svg"] if picture is not None else []), "result.json"]
-    print("wrote " + ", ".join(str(out / name) for name in names))
-    if picture is None:
-        print("no graph.svg: it needs the program dot, e.g. from Debian's package graphviz")
+    _write(out, net, graph, result)
+
+
+def _write(out: Path, net: nn.Module, graph: gn.Graph, result: dict[str, Any]) -> None:
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in net.state_dict().items()}
+    np.savez(out / "weights.npz", **arrays)
+    dot = graph.to_dot()
+    texts = {"graph.dot": dot, "graph.svg": render.svg(dot), "result.json": json.dumps(result, indent=2) + "\n"}
+    for name, text in texts.items():
+        if text is not None:
+            (out / name).write_text(text, encoding="utf-8")
+    written = ["weights.npz", *(name for name, text in texts.items() if text is not None)]
+    print("wrote " + ", ".join(str(out / name) for name in written))
+    if texts["graph.svg"] is None:
+        print("no graph.svg: drawing needs the program dot, for example from Debian's package graphviz")
 
 
 def _train(net: nn.Module, data: Digits, kept: Array, settings: Settings, order: np.random.Generator) -> None:
@@ -114,14 +127,14 @@ def _batches(rows: Array, size: int) -> Iterator[Array]:
 
 
 def _blender(images: Array) -> Any:
-    """What gives training images, each blended with itself moved by a pixel: so little data is learnt by heart else."""
+    """What gives training images, each blended with itself moved by a pixel: else they would be learnt by heart."""
     framed = np.pad(images.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)))
     moved = sliding_window_view(framed, (8, 8), axis=(1, 2))  # moved[i, 1, 1] is image i as it is
 
     def blend(rows: Array, order: np.random.Generator) -> Array:
         share = order.random((len(rows), 1, 1), dtype=np.float32) * np.float32(0.7)
         down, right = order.integers(0, 3, (2, len(rows)))
-        mixture = (1 - share) * moved[rows, 1, 1] + share * moved[rows, down, right]
+        mixture: Array = (1 - share) * moved[rows, 1, 1] + share * moved[rows, down, right]
         return mixture.reshape(len(rows), 64)
 
     return blend
