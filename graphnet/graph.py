@@ -323,10 +323,7 @@ class Graph(ir.Graph):
         finally:
             state.replayed = before
         results = [_operand(o, values, bound) for o in self.outputs]
-        results = [
-            check_tensor("output", r).to(o.dtype) if isinstance(o, Literal) else r
-            for r, o in zip(results, self.outputs)
-        ]
+        results = [apply("copy", r) if isinstance(r, Literal) else r for r in results]
         return _nest(self._structure, results)
 
     def _take(self, node: Node, value: Any) -> Any:
@@ -458,7 +455,7 @@ def _operand(operand: Any, values: Mapping[Any, Any], bound: Mapping[Symbol, Any
     if not isinstance(operand, Literal):
         return operand
     number = operand.value
-    return ir.substitute(number, bound) if isinstance(number, SymbolicDim) else number
+    return Literal(ir.substitute(number, bound), operand.dtype) if isinstance(number, SymbolicDim) else operand
 
 
 def _moved(scope: Scope | None, scopes: dict[Scope | None, Scope | None]) -> Scope | None:

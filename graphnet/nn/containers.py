@@ -174,6 +174,17 @@ class ModuleDict(Module):
             raise KeyError(name)
         delattr(self, name)
 
+    def pop(self, name: str) -> Any:
+        """Remove a module and return it."""
+        module = self[name]
+        del self[name]
+        return module
+
+    def clear(self) -> None:
+        """Remove all modules."""
+        for name in list(self):
+            del self[name]
+
     def __len__(self) -> int:
         return len(self._modules)
 

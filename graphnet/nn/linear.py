@@ -73,7 +73,7 @@ class Linear(Module):
             if name == "bias" and not bias:
                 self.register_parameter("bias", None)
                 continue
-            parameter = Parameter.lazy(shape, kind, _Uniform(in_features), self)
+            parameter = Parameter.lazy(shape, kind, _Uniform(in_features), self, (in_features,))
             if isinstance(in_features, int):
                 parameter.settle({})
             self.register_parameter(name, parameter)

@@ -132,7 +132,8 @@ class Module:
         if isinstance(value, Parameter):
             self.register_parameter(name, value)
         elif isinstance(value, Module):
-            self.add_module(name, value)
+            self._register("_modules", name, value)
+            restructured()
         elif "_modules" not in fields:
             object.__setattr__(self, name, value)
         elif name in fields["_parameters"]:
@@ -210,6 +211,8 @@ class Module:
         """
         if module is not None and not isinstance(module, Module):
             raise ArgumentTypeError(f"add_module: expects a module, got a {type(module).__name__} for {name!r}")
+        if isinstance(name, str) and name not in self.__dict__.get("_modules", ()) and hasattr(self, name):
+            raise ArgumentError(f"add_module: {type(self).__name__} has an attribute {name!r} already")
         self._register("_modules", name, module)
         restructured()
 
@@ -336,8 +339,14 @@ class Module:
 
     def apply(self, fn: Callable[[Module], Any]) -> Any:
         """Call a function on every module of the tree, children first, then this one."""
-        for module in reversed(list(self.modules())):
-            fn(module)
+        stack: list[tuple[Module, bool]] = [(self, False)]
+        while stack:
+            module, visited = stack.pop()
+            if visited:
+                fn(module)
+            else:
+                stack.append((module, True))
+                stack.extend((child, False) for child in reversed(list(module.children())))
         return self
 
     def to(self, dtype: Any) -> Any:

@@ -29,10 +29,11 @@ class Lazy:
     `fill` makes the first values; `writes` are what users did to `.data` since, done again in order.
     """
 
-    __slots__ = ("dtype", "fill", "owner", "shape", "writes")
+    __slots__ = ("depends", "dtype", "fill", "owner", "shape", "writes")
 
-    def __init__(self, shape: Shape, dtype: DType, fill: Any, owner: Any) -> None:
+    def __init__(self, shape: Shape, dtype: DType, fill: Any, owner: Any, depends: Shape = ()) -> None:
         self.shape = shape
+        self.depends = depends  # further sizes that `fill` needs, such as the inputs of a bias' layer
         self.dtype = dtype  # in which it is filled; a later .double() converts, as it does for known sizes
         self.fill = fill
         self.owner = owner
@@ -68,11 +69,11 @@ class Parameter(Tensor, ir.Parameter):
         self.requires_grad_(requires_grad)
 
     @classmethod
-    def lazy(cls, shape: Shape, dtype: DType, fill: Any, owner: Any) -> Parameter:
+    def lazy(cls, shape: Shape, dtype: DType, fill: Any, owner: Any, depends: Shape = ()) -> Parameter:
         """A parameter whose shape holds symbols; `fill(array, sizes)` will make its values."""
         self = cls.__new__(cls)
         initialize(self, None, dtype)
-        self._lazy = Lazy(shape, dtype, fill, owner)
+        self._lazy = Lazy(shape, dtype, fill, owner, depends)
         self._requires_grad = True
         return self
 
@@ -98,7 +99,7 @@ class Parameter(Tensor, ir.Parameter):
         if lazy is None:
             return
         shape = tuple(ir.substitute(d, sizes) for d in lazy.shape)
-        if not all(isinstance(d, int) for d in shape):
+        if not all(isinstance(ir.substitute(d, sizes), int) for d in (*shape, *lazy.depends)):
             return
         array: Array = np.empty(shape, lazy.dtype.dtype)
         lazy.fill(array, sizes)
@@ -147,19 +148,11 @@ class Parameter(Tensor, ir.Parameter):
             return self
         return super()._fill(values)
 
-    def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
-        """Overwrite with samples of the normal distribution; later, where sizes are unknown."""
+    def _sample(self, maker: Callable[..., Array], *arguments: Any) -> Self:
         if self._lazy is not None:
-            self.data.normal_(mean, std)
+            self.data._sample(maker, *arguments)
             return self
-        return super().normal_(mean, std)
-
-    def uniform_(self, low: Any = 0.0, high: Any = 1.0) -> Self:
-        """Overwrite with samples of the uniform distribution; later, where sizes are unknown."""
-        if self._lazy is not None:
-            self.data.uniform_(low, high)
-            return self
-        return super().uniform_(low, high)
+        return super()._sample(maker, *arguments)
 
     def __repr__(self) -> str:
         if self._lazy is not None:
@@ -237,13 +230,8 @@ class LazyData(Tensor):
     def _fill(self, values: Any) -> Self:
         return self._later(_Write("_fill", (_frozen(values),)))
 
-    def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
-        """Overwrite with samples of the normal distribution, later."""
-        return self._later(_Sample("normal_array", random.next_key(), (mean, std)))
-
-    def uniform_(self, low: Any = 0.0, high: Any = 1.0) -> Self:
-        """Overwrite with samples of the uniform distribution, later."""
-        return self._later(_Sample("uniform_array", random.next_key(), (low, high)))
+    def _sample(self, maker: Callable[..., Array], *arguments: Any) -> Self:
+        return self._later(_Sample(maker, random.next_key(), arguments))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._later(_Write("__setitem__", (index, _frozen(value))))
@@ -253,6 +241,7 @@ class LazyData(Tensor):
     __isub__ = _later_operator("__isub__")
     __imul__ = _later_operator("__imul__")
     __itruediv__ = _later_operator("__itruediv__")
+    add_, sub_, mul_, div_ = __iadd__, __isub__, __imul__, __itruediv__
 
     def detach(self) -> Tensor:
         """Itself: it has no history."""
@@ -278,10 +267,10 @@ class _Write:
 
 
 class _Sample:
-    """Random samples to be written later, from a key that was drawn when they were asked for."""
+    """Random samples to be written later, from a key that was drawn when they were asked for; picklable."""
 
-    def __init__(self, sampler: str, key: random.Key, arguments: tuple[Any, ...]) -> None:
-        self.sampler, self.key, self.arguments = sampler, key, arguments
+    def __init__(self, maker: Callable[..., Array], key: random.Key, arguments: tuple[Any, ...]) -> None:
+        self.maker, self.key, self.arguments = maker, key, arguments
 
     def __call__(self, data: Tensor) -> None:
-        put(data, Ellipsis, getattr(random, self.sampler)(self.key, tuple(data.shape), data._dtype, *self.arguments))
+        put(data, Ellipsis, self.maker(self.key, tuple(data.shape), data._dtype, *self.arguments))

@@ -328,13 +328,16 @@ def prepare(op: Op, operands: Sequence[Any]) -> list[Any]:
     """Operands as tensors and typed literals, brought to the dtypes that the op's row asks for."""
     if not len(op.operands) - op.optional <= len(operands) and not op.variadic:
         raise ArgumentTypeError(f"{op.name} takes {len(op.operands)} operands, got {len(operands)}")
-    values: list[Any] = [x if isinstance(x, (Base, *_NUMBERS)) else check_tensor(op.name, x) for x in operands]
+    values: list[Any] = [x if isinstance(x, (Base, Literal, *_NUMBERS)) else check_tensor(op.name, x) for x in operands]
     if op.promote == "none":
-        return [v if isinstance(v, Base) else _literal(v, None) for v in values]
+        return [v if isinstance(v, (Base, Literal)) else _literal(v, None) for v in values]
     start = 1 if op.promote == "after first" else 0
     if start and not isinstance(values[0], Base):
         values[0] = _literal(values[0], None)
     group = values[start:]
+    typed = next((v.dtype for v in group if isinstance(v, Literal)), None)
+    if typed is not None:  # from a graph, in which dtypes were settled
+        return values
     numbers = [v for v in group if not isinstance(v, Base)]
     dtypes = {v._dtype for v in group if isinstance(v, Base)}
     if len(dtypes) == 1 and (not numbers or next(iter(dtypes)).is_floating_point):

@@ -94,6 +94,8 @@ class Operators(Base):
         _in_place("floor_div"),
     )
     __mod__, __rmod__, __imod__ = _forward("remainder"), _reflected("remainder"), _in_place("remainder")
+    add_, sub_, mul_, div_ = __iadd__, __isub__, __imul__, __itruediv__
+    pow_ = __ipow__
     __eq__, __ne__ = _forward("eq"), _forward("ne")
     __lt__, __le__, __gt__, __ge__ = _forward("lt"), _forward("le"), _forward("gt"), _forward("ge")
 

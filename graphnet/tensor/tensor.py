@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -300,13 +300,17 @@ class Tensor(Operators, Reductions, Shaping):
         """Overwrite every element with 0."""
         return self._fill(0)
 
+    def _sample(self, maker: Callable[..., Array], *arguments: Any) -> Self:
+        """Overwrite with what `maker(key, shape, dtype, *arguments)` makes, from a key drawn now."""
+        return self._fill(maker(random.next_key(), tuple(self.shape), self._dtype, *arguments))
+
     def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
         """Overwrite with samples of the normal distribution."""
-        return self._fill(random.normal_array(random.next_key(), tuple(self.shape), self._dtype, mean, std))
+        return self._sample(random.normal_array, mean, std)
 
     def uniform_(self, low: Any = 0.0, high: Any = 1.0) -> Self:
         """Overwrite with samples of the uniform distribution on [low, high)."""
-        return self._fill(random.uniform_array(random.next_key(), tuple(self.shape), self._dtype, low, high))
+        return self._sample(random.uniform_array, low, high)
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         if self._record is not None:
