@@ -7,8 +7,9 @@ _extend(__path__)
 from graphnet import errors, kernels, nn, optim
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
-from graphnet.graph import Graph, graph_of
+from graphnet.graph import Graph
 from graphnet.program import config, get_num_threads, set_num_threads
+from graphnet.recorded import graph_of
 from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_grad_enabled, no_grad, set_grad_enabled
 from graphnet.tensor.creation import *
 from graphnet.tensor.functions import *

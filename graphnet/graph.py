@@ -10,21 +10,19 @@ import numpy as np
 
 from graphnet import ir
 from graphnet.dtypes import as_dtype, float32
-from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
 from graphnet.export import dot, nx, render
 from graphnet.ir import Literal, Node, Scope, Symbol, SymbolicDim, TensorType, Unifier, Value
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
-from graphnet.nn.naming import unregistered
+from graphnet.nn.naming import free_name, parameter_names
 from graphnet.ops import TABLE
 from graphnet.passes import bind, differentiate, resolve, verify_types
 from graphnet.passes.sizes import bound_attrs
 from graphnet.places import user_site
 from graphnet.tensor import SymbolicTensor, Tracer, apply, check_tensor, functions, state
-from graphnet.tensor.autograd import collect
 from graphnet.tensor.axes import sizes_of
-from graphnet.tensor.symbolic import node_name
 
-__all__ = ["Graph", "Parameters", "dims_of", "graph_of"]
+__all__ = ["Graph", "Parameters", "dims_of"]
 
 # What a graph under construction can add besides layers: g.tanh(x), g.cat([a, b]), g.softmax(x, dim=1), ...
 FUNCTIONS = {name: getattr(home, name) for home in (functions, functional) for name in home.__all__}
@@ -106,12 +104,12 @@ class Graph(ir.Graph):
         self._settle({})
         names: dict[Any, str] = {}
         for root in dict.fromkeys([self._root, *tracer.roots]):
-            for parameter, name in _parameter_names(root).items():
+            for parameter, name in parameter_names(root).items():
                 names.setdefault(parameter, name)
         taken: set[str] = set()
         for parameter in self.used_parameters():
             name = names.get(parameter) or tracer.given_names.get(parameter, "parameter")
-            self.parameter_names[parameter] = name = _free(name, taken)
+            self.parameter_names[parameter] = name = free_name(name, taken)
             taken.add(name)
         self._adopt(resolve(self, self._sizes))
         self._tracer = None
@@ -372,48 +370,6 @@ class Graph(ir.Graph):
         return str(self)
 
 
-def graph_of(*tensors: Any, root: Any = None) -> Graph:
-    """The graph of what was computed eagerly to get these tensors: loops as often as they ran, branches as taken.
-
-    Only what leads to parameters and other tensors that require a gradient is recorded, and `backward()` frees it.
-
-    Args:
-        *tensors: results; they become the graph's outputs.
-        root: a module whose paths name the parameters.
-
-    Raises:
-        GradientError: nothing was recorded, or it was freed.
-
-    Example:
-        >>> import graphnet as gn
-        >>> x = gn.ones(2, requires_grad=True)
-        >>> while x.sum() < 10:
-        ...     x = x * 2
-        >>> [node.op for node in gn.graph_of(x)]
-        ['mul', 'mul', 'mul']
-    """
-    records = [check_tensor("graph_of", t)._record for t in tensors]
-    graph = Graph("recorded")
-    emitter = graph._open("graph_of").emitter
-    moved: dict[Any, Value] = {}
-    named: set[Scope] = set()
-    known = [record for record in records if record is not None]
-    if not records or len(known) < len(records):
-        raise GradientError("graph_of: a tensor was not computed from anything that requires a gradient")
-    for record in reversed(collect(known)):
-        if record.freed:
-            raise GradientError(f"graph_of: the graph behind {record.describe()} was freed by backward()")
-        operands = [moved.get(o, o) for o in record.operands]
-        op, scope, where, _ = record.origin
-        moved[record] = emitter.emit(record.op, operands, record.attrs, node_name(op, scope, named), scope, where)
-    graph.outputs = [moved[record] for record in known]
-    graph._structure = 0 if len(known) == 1 else tuple(range(len(known)))
-    if root is not None:
-        graph._root = root
-    graph._finish()
-    return graph
-
-
 class _GraphModule(Module):
     """Runs a graph as a module."""
 
@@ -476,23 +432,3 @@ def _nest(structure: Any, outputs: list[Any]) -> Any:
     if structure is None:
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
     return type(structure)(_nest(part, outputs) for part in structure)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, with a number behind it where it is taken."""
-    number, found = 2, name
-    while found in taken:
-        found, number = f"{name}#{number}", number + 1
-    return found
-
-
-def _parameter_names(root: Module) -> dict[Any, str]:
-    """Every parameter below a module with its path, those in plain lists too; the first path counts."""
-    names: dict[Any, str] = {}
-    for name, parameter in root.named_parameters():
-        names.setdefault(parameter, name)
-    for owner_path, owner in list(root.named_modules()):
-        for path, module in unregistered(owner):
-            for name, parameter in module.named_parameters():
-                names.setdefault(parameter, f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}")
-    return names

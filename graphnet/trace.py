@@ -88,7 +88,7 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Gra
     graph._structure = _outputs(graph, result)
     graph._finish()
     if isinstance(network, Module):
-        warn_unreached(network)
+        warn_unreached(network, frozenset(graph.used_parameters()))
     return graph
 
 

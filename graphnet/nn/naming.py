@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
 from graphnet.ir import Scope
 from graphnet.places import stack_depth
 
-__all__ = ["name_within", "restructured", "unregistered", "warn_unreached", "warn_unregistered"]
+__all__ = [
+    "free_name",
+    "name_within",
+    "parameter_names",
+    "restructured",
+    "unregistered",
+    "warn_unreached",
+    "warn_unregistered",
+]
 
 _counter = itertools.count(1)
 
@@ -103,12 +111,12 @@ def _warn_graph(module: Any, scope: Scope) -> None:
             )
 
 
-def warn_unreached(module: Any) -> None:
-    """Say which lazy layers a forward pass did not reach."""
+def warn_unreached(module: Any, reached: Container[Any] = ()) -> None:
+    """Say which lazy layers a forward pass did not reach; `reached` holds parameters that it did."""
     left = [
         f"{path} ({type(m).__name__}, {m._where})"
         for path, m in module.named_modules()
-        if any(p is not None and p.is_lazy for p in m._parameters.values())
+        if any(p is not None and p.is_lazy and p not in reached for p in m._parameters.values())
     ]
     if left:
         warnings.warn(
@@ -117,3 +125,23 @@ def warn_unreached(module: Any) -> None:
             UnreachedLazyWarning,
             stacklevel=stack_depth(),
         )
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """The name, with a number behind it where it is taken."""
+    number, found = 2, name
+    while found in taken:
+        found, number = f"{name}#{number}", number + 1
+    return found
+
+
+def parameter_names(root: Any) -> dict[Any, str]:
+    """Every parameter below a module with its path, those in plain lists too; the first path counts."""
+    names: dict[Any, str] = {}
+    for name, parameter in root.named_parameters():
+        names.setdefault(parameter, name)
+    for owner_path, owner in list(root.named_modules()):
+        for path, module in unregistered(owner):
+            for name, parameter in module.named_parameters():
+                names.setdefault(parameter, f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}")
+    return names

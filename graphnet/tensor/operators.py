@@ -51,20 +51,7 @@ def _in_place(name: str) -> Any:
 
 
 def matmul(a: Any, b: Any) -> Tensor:
-    """The matrix product, as torch.matmul: vectors are rows or columns, leading axes are batched.
-
-    Args:
-        a: (n,), (m, n) or (*, m, n).
-        b: (n,), (n, p) or (*, n, p).
-
-    Raises:
-        ShapeError: the inner sizes differ, or the leading axes do not broadcast.
-
-    Example:
-        >>> import graphnet as gn
-        >>> gn.matmul(gn.ones(2, 3), gn.ones(3))
-        tensor([3., 3.])
-    """
+    """The matrix product (see `graphnet.matmul`): vectors are rows or columns."""
     rank_a, rank_b = len(a._type().shape), len(b._type().shape)
     if rank_a == 1:
         a = apply("reshape", a, shape=(1, *a.shape))
