@@ -220,6 +220,7 @@ class Graph(ir.Graph):
         self._open(op)
         if op not in TABLE:
             raise GraphError(f"there is no op {op!r}; there are {', '.join(sorted(TABLE))}")
+        TABLE[op].check_settings(attrs)
         return self._named(name, op, lambda: apply(op, *inputs, **attrs))
 
     def _named(self, name: str | None, op: str, add: Any) -> Any:
@@ -350,13 +351,17 @@ class Graph(ir.Graph):
         result._structure = tuple(range(len(result.outputs)))
         return result
 
-    def to_dot(self, depth: int | None = None) -> str:
+    def to_dot(self, depth: int | None = None, *, collapse: bool = True) -> str:
         """The graph in Graphviz's DOT language.
 
         Args:
             depth: how many levels of modules are shown open; deeper ones are one node each. None shows all.
+            collapse: draw long repeats once, with their number.
+
+        Raises:
+            ArgumentError, ArgumentTypeError: a depth that is not a whole number from 0 up.
         """
-        return dot.to_dot(self, depth)
+        return dot.to_dot(self, depth, collapse=collapse)
 
     def to_networkx(self) -> Any:
         """The graph as a `networkx.MultiDiGraph`, with attributes on nodes and edges."""

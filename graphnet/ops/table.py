@@ -8,6 +8,7 @@ this table; there is no second place with such a rule.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -15,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from graphnet.dtypes import DType, bool_, int64
-from graphnet.errors import DTypeError, ShapeError
+from graphnet.errors import ArgumentTypeError, DTypeError, ShapeError
 from graphnet.ir import Dim, Shape, TensorType, Unifier
 
 __all__ = ["TABLE", "Attrs", "GradientRule", "Op", "Site", "broadcast", "infer", "register"]
@@ -120,6 +121,24 @@ class Op:
     def operand(self, index: int) -> str:
         """The word for the dtypes that an operand takes."""
         return self.operands[min(index, len(self.operands) - 1)]
+
+    def check_settings(self, attrs: Attrs) -> None:
+        """Raise ArgumentTypeError for attributes that the op does not have, or that are missing.
+
+        They are the keywords of the row's reference.
+        """
+        try:
+            parameters = list(inspect.signature(self.reference).parameters.values())
+        except ValueError:  # a NumPy ufunc, which has no settings here
+            parameters = []
+        known = [p for p in parameters[1 if self.variadic else len(self.operands) :] if p.kind is not p.VAR_KEYWORD]
+        for name in attrs:
+            if name not in {p.name for p in known}:
+                settings = ", ".join(p.name for p in known) or "none"
+                raise ArgumentTypeError(f"{self.name}: there is no setting {name!r}; it has {settings}")
+        missing = [p.name for p in known if p.default is p.empty and p.name not in attrs]
+        if missing:
+            raise ArgumentTypeError(f"{self.name}: the settings {', '.join(missing)} are missing")
 
 
 TABLE: dict[str, Op] = {}
