@@ -36,6 +36,7 @@ constexpr int kRows = 8, kCols = 2;
 #endif
 constexpr int64_t kDepth = 512;       // k per block: a panel of b (512 x 48 floats, 96 KB) stays in L2
 constexpr int64_t kWidth = 1024;      // n per block
+constexpr int64_t kHeight = 192;     // m per block: its part of a stays in L2 while b's panels pass
 constexpr int64_t kPackRows = 32;     // from how many rows of a packing b pays
 constexpr int64_t kPackBytes = 128 << 10;  // and from what size of b
 
@@ -129,11 +130,12 @@ const TileFunction<T> Tiles<T, kAcross>::table[kRows][kCols] = {GN_TILE(1), GN_T
 #endif
 };
 
-// Copies k rows of n columns of b into a panel of `width` columns, zero beyond n.
+// Copies k rows of n columns of b into a panel of `width` columns (whole vectors), zero beyond n.
 template <class T>
 void pack_b(T* to, int64_t width, const T* b, int64_t rb, int64_t cb, int64_t k, int64_t n) {
+  using V = typename Vec<T>::V;
+  constexpr int W = Vec<T>::W;
   if (cb == 1) {
-    constexpr int W = Vec<T>::W;
     for (int64_t p = 0; p < k; ++p, to += width, b += rb) {
       int64_t j = 0;
       for (; j + W <= n; j += W) store(to + j, load(b + j));
@@ -141,22 +143,28 @@ void pack_b(T* to, int64_t width, const T* b, int64_t rb, int64_t cb, int64_t k,
     }
     return;
   }
-  for (int64_t p = 0; p < k; ++p)
-    for (int64_t j = n; j < width; ++j) to[p * width + j] = T(0);
-  // Four columns at a time: each is read along k.
-  int64_t j = 0;
-  for (; j + 4 <= n; j += 4) {
-    const T *b0 = b + j * cb, *b1 = b0 + cb, *b2 = b1 + cb, *b3 = b2 + cb;
-    T* out = to + j;
-    for (int64_t p = 0; p < k; ++p, out += width) {
-      out[0] = b0[p * rb];
-      out[1] = b1[p * rb];
-      out[2] = b2[p * rb];
-      out[3] = b3[p * rb];
+  if (rb == 1) {  // squares, transposed in registers
+    for (int64_t j = 0; j < n; j += W) {
+      const int64_t cols = min64(W, n - j);
+      for (int64_t p = 0; p < k; p += W) {
+        const int64_t depth = min64(W, k - p);
+        V v[W];
+        if (cols == W && depth == W)
+          for (int c = 0; c < W; ++c) v[c] = load(b + (j + c) * cb + p);
+        else
+          for (int c = 0; c < W; ++c) v[c] = c >= cols ? V{} : depth == W ? load(b + (j + c) * cb + p) : load_n(b + (j + c) * cb + p, depth);
+        transpose(v);
+        if (depth == W)
+          for (int q = 0; q < W; ++q) store(to + (p + q) * width + j, v[q]);
+        else
+          for (int q = 0; q < W; ++q)
+            if (q < depth) store(to + (p + q) * width + j, v[q]);
+      }
     }
+    return;
   }
-  for (; j < n; ++j)
-    for (int64_t p = 0; p < k; ++p) to[p * width + j] = b[p * rb + j * cb];
+  for (int64_t p = 0; p < k; ++p)
+    for (int64_t j = 0; j < width; ++j) to[p * width + j] = j < n ? b[p * rb + j * cb] : T(0);
 }
 
 // Copies `rows` rows of a so that the rows of one k are adjacent.
@@ -166,74 +174,80 @@ void pack_a(T* to, const T* a, int64_t ra, int64_t ca, int64_t rows, int64_t k) 
     for (int64_t p = 0; p < k; ++p) to[p * rows + i] = a[i * ra + p * ca];
 }
 
+// Tiles over packed or in-place operands: any shape, best for n of a vector or more.
 template <class T>
-void gemm(const Product& p) {
+void gemm_tiles(const Product& p) {
   constexpr int W = Vec<T>::W;
   const T* const a = static_cast<const T*>(p.a);
   const T* const b = static_cast<const T*>(p.b);
   T* const c = static_cast<T*>(p.c);
   const bool a_rows = p.ca == 1, a_across = !a_rows && p.ra == 1;
-  const bool pack_a_always = !a_rows && !a_across;
+  const bool a_packed = !a_rows && !a_across;
   const bool in_place = p.cb == 1 && (p.m <= kPackRows || p.n * p.k * static_cast<int64_t>(sizeof(T)) <= kPackBytes) &&
                         (GN_VECTOR_BYTES == 64 || p.n % W == 0);
 
-  const int64_t row_tiles = (p.m + kRows - 1) / kRows;
-  T* const packed_b =
-      in_place ? nullptr
-               : static_cast<T*>(scratch(0, sizeof(T) * static_cast<size_t>(min64(p.k, kDepth) * (min64(p.n, kWidth) + (kCols + 1) * W))));
-  T* const packed_a =
-      pack_a_always ? static_cast<T*>(scratch(1, sizeof(T) * static_cast<size_t>(min64(p.k, kDepth) * p.m))) : nullptr;
+  const int64_t k_blocks = max64(1, (p.k + kDepth - 1) / kDepth), depth = (p.k + k_blocks - 1) / k_blocks;
+  const int64_t m_blocks = (p.m + kHeight - 1) / kHeight, height = (p.m + m_blocks - 1) / m_blocks;
+  const int64_t n_blocks = (p.n + kWidth - 1) / kWidth;
+  T* packed_b = nullptr;
+  T* packed_a = nullptr;
+  if (!in_place)
+    packed_b = static_cast<T*>(scratch(0, sizeof(T) * static_cast<size_t>((depth + 1) * (p.n / n_blocks + 2 * W))));
+  if (a_packed) packed_a = static_cast<T*>(scratch(1, sizeof(T) * static_cast<size_t>((depth + 1) * (height + 1))));
 
-  const int64_t k_blocks = max64(1, (p.k + kDepth - 1) / kDepth);
-  for (int64_t j0 = 0; j0 < p.n; j0 += kWidth) {
-    const int64_t nb = min64(kWidth, p.n - j0);
+  for (int64_t jb = 0; jb < n_blocks; ++jb) {
+    const int64_t all_vectors = (p.n + W - 1) / W;
+    const int64_t j0 = all_vectors * jb / n_blocks * W;
+    const int64_t nb = min64(p.n, all_vectors * (jb + 1) / n_blocks * W) - j0;
     const int64_t vectors = (nb + W - 1) / W;
     const int64_t panels = (vectors + kCols - 1) / kCols;
     for (int64_t kb = 0; kb < k_blocks; ++kb) {
-      const int64_t k0 = p.k * kb / k_blocks, k1 = p.k * (kb + 1) / k_blocks, kn = k1 - k0;
+      const int64_t k0 = p.k * kb / k_blocks, kn = p.k * (kb + 1) / k_blocks - k0;
       const bool first = kb == 0, last = kb + 1 == k_blocks;
-      if (pack_a_always)
-        for (int64_t i = 0; i < row_tiles; ++i) {
-          const int64_t begin = p.m * i / row_tiles, end = p.m * (i + 1) / row_tiles;
-          pack_a(packed_a + begin * kn, a + begin * p.ra + k0 * p.ca, p.ra, p.ca, end - begin, kn);
-        }
-      for (int64_t panel = 0; panel < panels; ++panel) {
-        const int64_t v0 = vectors * panel / panels, v1 = vectors * (panel + 1) / panels;
-        const int64_t j = j0 + v0 * W, width = (v1 - v0) * W, n = min64(width, p.n - j);
-        Tile<T> t;
-        t.k = kn;
-        t.n = n;
-        if (in_place) {
-          t.b = b + k0 * p.rb + j;
-          t.rb = p.rb;
-        } else {
-          pack_b(packed_b, width, b + k0 * p.rb + j * p.cb, p.rb, p.cb, kn, n);
-          t.b = packed_b;
-          t.rb = width;
-        }
-        t.accumulate = p.accumulate || !first;
-        t.bias = last && p.bias != nullptr ? static_cast<const T*>(p.bias) + j : nullptr;
-        t.relu = last && p.relu;
-        t.rc = p.rc;
-        for (int64_t i = 0; i < row_tiles; ++i) {
-          const int64_t begin = p.m * i / row_tiles, rows = p.m * (i + 1) / row_tiles - begin;
-          t.c = c + begin * p.rc + j;
-          if (pack_a_always) {
-            t.a = packed_a + begin * kn;
-            t.ra = 1;
-            t.ca = rows;
-          } else {
-            t.a = a + begin * p.ra + k0 * p.ca;
-            t.ra = p.ra;
-            t.ca = p.ca;
+      for (int64_t ib = 0; ib < m_blocks; ++ib) {
+        const int64_t i0 = p.m * ib / m_blocks, mb = p.m * (ib + 1) / m_blocks - i0;
+        const int64_t row_tiles = (mb + kRows - 1) / kRows;
+        if (a_packed)
+          for (int64_t i = 0; i < row_tiles; ++i) {
+            const int64_t begin = mb * i / row_tiles, rows = mb * (i + 1) / row_tiles - begin;
+            pack_a(packed_a + begin * kn, a + (i0 + begin) * p.ra + k0 * p.ca, p.ra, p.ca, rows, kn);
           }
-          const auto& table = a_rows ? Tiles<T, false>::table : Tiles<T, true>::table;
-          table[rows - 1][v1 - v0 - 1](t);
+        for (int64_t panel = 0; panel < panels; ++panel) {
+          const int64_t v0 = vectors * panel / panels, v1 = vectors * (panel + 1) / panels;
+          const int64_t j = j0 + v0 * W, width = (v1 - v0) * W, n = min64(width, p.n - j);
+          Tile<T> t;
+          t.k = kn;
+          t.n = n;
+          if (in_place) {
+            t.b = b + k0 * p.rb + j;
+            t.rb = p.rb;
+          } else {
+            T* const to = packed_b + v0 * W * kn;
+            if (ib == 0) pack_b(to, width, b + k0 * p.rb + j * p.cb, p.rb, p.cb, kn, n);
+            t.b = to;
+            t.rb = width;
+          }
+          t.accumulate = p.accumulate || !first;
+          t.bias = last && p.bias != nullptr ? static_cast<const T*>(p.bias) + j : nullptr;
+          t.relu = last && p.relu;
+          t.rc = p.rc;
+          for (int64_t i = 0; i < row_tiles; ++i) {
+            const int64_t begin = mb * i / row_tiles, rows = mb * (i + 1) / row_tiles - begin;
+            t.c = c + (i0 + begin) * p.rc + j;
+            if (a_packed) {
+              t.a = packed_a + begin * kn;
+              t.ra = 1;
+              t.ca = rows;
+            } else {
+              t.a = a + (i0 + begin) * p.ra + k0 * p.ca;
+              t.ra = p.ra;
+              t.ca = p.ca;
+            }
+            const auto& table = a_rows ? Tiles<T, false>::table : Tiles<T, true>::table;
+            table[rows - 1][v1 - v0 - 1](t);
+          }
         }
       }
     }
   }
 }
-
-void matmul_(const Call& call) { run_matmul(call, gemm<float>, gemm<double>); }
-void linear_(const Call& call) { run_linear(call, gemm<float>, gemm<double>); }

@@ -7,5 +7,6 @@ namespace {
 #include "softmax-inl.h"
 #include "optimizer-inl.h"
 #include "gemm-inl.h"
+#include "gemv-inl.h"
 }  // namespace
 #include "fill-inl.h"

@@ -99,6 +99,64 @@ GN_INLINE V turned(V v) {
     return __builtin_shufflevector(v, v, (0 + H) % W, (1 + H) % W);
 }
 
+// Exchange of the lanes whose index has bit H between two vectors, the step of a transposition:
+// low: a's lanes without the bit, and b's moved up to those with it; high: the others.
+#define GN_LOW(i) ((i) & H) ? W + (i) - H : (i)
+#define GN_HIGH(i) ((i) & H) ? W + (i) : (i) + H
+#define GN_LANES_2(f) f(0), f(1)
+#define GN_LANES_4(f) GN_LANES_2(f), f(2), f(3)
+#define GN_LANES_8(f) GN_LANES_4(f), f(4), f(5), f(6), f(7)
+#define GN_LANES_16(f) GN_LANES_8(f), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
+#define GN_EXCHANGE(name, f)                                                   \
+  template <int H, class V>                                                    \
+  GN_INLINE V name(V a, V b) {                                                 \
+    constexpr int W = static_cast<int>(sizeof(V) / sizeof(a[0]));              \
+    if constexpr (W == 16)                                                     \
+      return __builtin_shufflevector(a, b, GN_LANES_16(f));                    \
+    else if constexpr (W == 8)                                                 \
+      return __builtin_shufflevector(a, b, GN_LANES_8(f));                     \
+    else if constexpr (W == 4)                                                 \
+      return __builtin_shufflevector(a, b, GN_LANES_4(f));                     \
+    else                                                                       \
+      return __builtin_shufflevector(a, b, GN_LANES_2(f));                     \
+  }
+GN_EXCHANGE(exchange_low, GN_LOW)
+GN_EXCHANGE(exchange_high, GN_HIGH)
+
+// v[0..W) as the rows of a square matrix, transposed in place.
+template <int H, class V>
+GN_INLINE void transpose_step(V* v) {
+  constexpr int W = static_cast<int>(sizeof(V) / sizeof(v[0][0]));
+  if constexpr (H > 0) {
+    for (int i = 0; i < W; ++i)
+      if ((i & H) == 0) {
+        const V low = exchange_low<H>(v[i], v[i + H]), high = exchange_high<H>(v[i], v[i + H]);
+        v[i] = low;
+        v[i + H] = high;
+      }
+    transpose_step<H / 2>(v);
+  }
+}
+template <class V>
+GN_INLINE void transpose(V* v) {
+  transpose_step<static_cast<int>(sizeof(V) / sizeof(v[0][0])) / 2>(v);
+}
+
+// The sums over the lanes of v[0..W), as the lanes of one vector. Destroys v.
+template <int H, class V>
+GN_INLINE V lane_sums_step(V* v) {
+  if constexpr (H > 0) {
+    for (int i = 0; i < H; ++i) v[i] = exchange_low<H>(v[i], v[i + H]) + exchange_high<H>(v[i], v[i + H]);
+    return lane_sums_step<H / 2>(v);
+  } else {
+    return v[0];
+  }
+}
+template <class V>
+GN_INLINE V lane_sums(V* v) {
+  return lane_sums_step<static_cast<int>(sizeof(V) / sizeof(v[0][0])) / 2>(v);
+}
+
 // F::f over all lanes, as a tree. F is a struct, not a lambda: GCC compiles a template's lambdas without the pragma.
 template <class T, class F>
 GN_INLINE T across(typename Vec<T>::V v) {
@@ -150,6 +208,25 @@ struct Extreme {
       return vmin(a, b);
   }
 };
+
+// Keeps a loaded vector in a register: GCC folds a load into each of its uses, and loads are what binds then.
+template <class V>
+GN_INLINE void keep(V& v) {
+#if defined(__x86_64__)
+  asm("" : "+v"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+}
+
+// Elements up to the next 64-byte boundary, when all rows `stride` elements apart have it at the same place; else 0.
+// A 64-byte load across two cache lines takes two cycles.
+template <class T>
+GN_INLINE int64_t to_boundary(const T* p, int64_t stride) {
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+  const int64_t past = static_cast<int64_t>(reinterpret_cast<uintptr_t>(p) / sizeof(T)) & (kLine - 1);
+  return past == 0 || stride % kLine != 0 ? 0 : kLine - past;
+}
 
 GN_INLINE int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 GN_INLINE int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }

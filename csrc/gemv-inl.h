@@ -1,0 +1,242 @@
+// Products with a narrow side, which tiles serve badly. Contract: product.h.
+//
+// gemm_dots: both operands contiguous along k; dot products on whole vectors, their lanes summed as a tree. For few
+// columns (n < a vector) or few rows. gemm_streams: few rows times a row-major b, which is read once, row by row.
+
+// sums of R x C dot products of length k: lane r * C + s for kAlongCols, s * R + r otherwise. Rows and columns beyond
+// m and n repeat the last one; their sums are to be dropped.
+template <class T, int R, int C, bool kAlongCols, bool kPrefetch>
+GN_INLINE typename Vec<T>::V dots(const T* a, int64_t ra, int64_t m, const T* b, int64_t cb, int64_t n, int64_t k) {
+  using V = typename Vec<T>::V;
+  constexpr int W = Vec<T>::W;
+  static_assert(R * C <= W, "one vector holds the sums");
+  const T *pa[R], *pb[C];
+  GN_EACH(r, R) pa[r.value] = a + min64(r.value, m - 1) * ra; GN_END;
+  GN_EACH(s, C) pb[s.value] = b + min64(s.value, n - 1) * cb; GN_END;
+  V acc[W];
+  GN_EACH(x, W) acc[x.value] = V{}; GN_END;
+  const auto partial = [&](int64_t q, int64_t count) __attribute__((always_inline)) {
+    V vb[C];
+    GN_EACH(s, C) vb[s.value] = load_n(pb[s.value] + q, count); GN_END;
+    GN_EACH(r, R)
+      const V va = load_n(pa[r.value] + q, count);
+      GN_EACH(s, C) acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value]; GN_END;
+    GN_END;
+  };
+  int64_t q = 0;
+  if (GN_VECTOR_BYTES == 64 && k >= 4 * W) {
+    q = to_boundary(a, ra);
+    if (q > 0) partial(0, q);
+  }
+  for (; q + W <= k; q += W) {
+    V vb[C];
+    GN_EACH(s, C) vb[s.value] = load(pb[s.value] + q); keep(vb[s.value]); GN_END;
+    GN_EACH(r, R)
+      // The rows to come, of the next group: for memory's sake. From L3 it costs 20 %.
+      if constexpr (kPrefetch) __builtin_prefetch(pa[r.value] + R * ra + q, 0, 2);
+      V va = load(pa[r.value] + q);
+      if constexpr (C > 1) keep(va);
+      GN_EACH(s, C) acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value]; GN_END;
+    GN_END;
+  }
+  if (q < k) partial(q, k - q);
+  return lane_sums(acc);
+}
+
+// n < W columns of one row of c: the epilogue.
+template <class T>
+GN_INLINE void finish_n(const Product& p, T* c, int64_t j, typename Vec<T>::V v, int64_t n) {
+  if (p.bias != nullptr) v += load_n(static_cast<const T*>(p.bias) + j, n);
+  if (p.accumulate) v += load_n(c, n);
+  if (p.relu) v = v <= T(0) ? typename Vec<T>::V{} : v;
+  store_n(c, v, n);
+}
+
+// Few columns, n < W: R rows of a at a time stay in L1 while the columns pass.
+template <class T, int R, int C>
+void dots_few_columns(const Product& p) {
+  constexpr int W = Vec<T>::W;
+  const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
+  T* c = static_cast<T*>(p.c);
+  for (int64_t i = 0; i < p.m; i += R) {
+    T rows[R][W + C];
+    for (int64_t j = 0; j < p.n; j += C) {
+      T sums[W];
+      store(sums, dots<T, R, C, true, false>(a + i * p.ra, p.ra, p.m - i, b + j * p.cb, p.cb, p.n - j, p.k));
+      for (int r = 0; r < R; ++r)
+        for (int s = 0; s < C; ++s) rows[r][j + s] = sums[r * C + s];
+    }
+    for (int r = 0; r < R && i + r < p.m; ++r) finish_n<T>(p, c + (i + r) * p.rc, 0, load(rows[r]), p.n);
+  }
+}
+
+// Few rows: the columns of b take the rows' place.
+template <class T, int C, bool kPrefetch>
+void dots_few_rows(const Product& p) {
+  constexpr int W = Vec<T>::W;
+  constexpr int R = W >= 4 ? W / 2 : 2;
+  const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
+  T* c = static_cast<T*>(p.c);
+  for (int64_t j = 0; j < p.n; j += R)
+    for (int64_t i = 0; i < p.m; i += C) {
+      auto sums = dots<T, R, C, false, kPrefetch>(b + j * p.cb, p.cb, p.n - j, a + i * p.ra, p.ra, p.m - i, p.k);
+      const int64_t n = min64(R, p.n - j);
+      finish_n<T>(p, c + i * p.rc + j, j, sums, n);
+      if constexpr (C > 1)
+        if (i + 1 < p.m) finish_n<T>(p, c + (i + 1) * p.rc + j, j, turned<R>(sums), n);
+    }
+}
+
+// b comes from memory rather than from L3.
+template <class T>
+GN_INLINE bool beyond_cache(const Product& p) {
+  return p.n * p.k * static_cast<int64_t>(sizeof(T)) > (16 << 20);
+}
+
+template <class T>
+void gemm_dots(const Product& p) {
+  constexpr int W = Vec<T>::W;
+  if (p.n < W && p.m > p.n) {
+    // 3 x 5 for the ten classes of so many networks; the more columns, the fewer loads of a.
+    if (p.n == 1 || W < 4) return dots_few_columns<T, (W > 8 ? 8 : W), 1>(p);
+    if (W == 16 && p.n % 5 == 0) return dots_few_columns<T, (W == 16 ? 3 : 1), (W == 16 ? 5 : 1)>(p);
+    if (p.n == 2 || W < 8) return dots_few_columns<T, (W >= 4 ? W / 2 : 1), (W >= 4 ? 2 : 1)>(p);
+    return dots_few_columns<T, (W >= 8 ? W / 4 : 1), (W >= 8 ? 4 : 1)>(p);
+  }
+  if (p.m > 1 && W >= 4) return dots_few_rows<T, (W >= 4 ? 2 : 1), false>(p);
+  if (beyond_cache<T>(p)) return dots_few_rows<T, 1, true>(p);
+  dots_few_rows<T, 1, false>(p);
+}
+
+// R rows of c, kept in L1, += U rows of b at a time.
+template <class T, int R, int U, bool kPrefetch>
+GN_INLINE void stream_rows(const T* a, int64_t ra, int64_t ca, const T* b, int64_t rb, T* c, int64_t rc, int64_t n) {
+  using V = typename Vec<T>::V;
+  constexpr int W = Vec<T>::W;
+  V va[R][U];
+  GN_EACH(r, R) GN_EACH(u, U) va[r.value][u.value] = broadcast<T>(a[r.value * ra + u.value * ca]); GN_END; GN_END;
+  const auto partial = [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+    GN_EACH(r, R)
+      V acc = load_n(c + r.value * rc + at, count);
+      GN_EACH(u, U) acc += va[r.value][u.value] * load_n(b + u.value * rb + at, count); GN_END;
+      store_n(c + r.value * rc + at, acc, count);
+    GN_END;
+  };
+  int64_t j = 0;
+  if (GN_VECTOR_BYTES == 64 && n >= 4 * W) {
+    j = to_boundary(b, rb);
+    if (j > 0) partial(0, j);
+  }
+  for (; j + W <= n; j += W) {
+    V acc[R];
+    GN_EACH(r, R) acc[r.value] = load(c + r.value * rc + j); GN_END;
+    GN_EACH(u, U)
+      const V vb = load(b + u.value * rb + j);
+      if constexpr (kPrefetch) __builtin_prefetch(b + (U + u.value) * rb + j, 0, 2);
+      GN_EACH(r, R) acc[r.value] += va[r.value][u.value] * vb; GN_END;
+    GN_END;
+    GN_EACH(r, R) store(c + r.value * rc + j, acc[r.value]); GN_END;
+  }
+  if (j < n) partial(j, n - j);
+}
+
+template <class T, int R, bool kPrefetch>
+void stream(const T* a, int64_t ra, int64_t ca, const T* b, int64_t rb, T* c, int64_t rc, int64_t k, int64_t n) {
+  constexpr int U = R == 1 ? 8 : 4;
+  int64_t p = 0;
+  for (; p + U <= k; p += U) stream_rows<T, R, U, kPrefetch>(a + p * ca, ra, ca, b + p * rb, rb, c, rc, n);
+  for (; p < k; ++p) stream_rows<T, R, 1, false>(a + p * ca, ra, ca, b + p * rb, rb, c, rc, n);
+}
+
+template <class T>
+void gemm_streams(const Product& p) {
+  constexpr int64_t kColumns = 4096;
+  const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b), *bias = static_cast<const T*>(p.bias);
+  T* c = static_cast<T*>(p.c);
+  for (int64_t j = 0; j < p.n; j += kColumns) {
+    const int64_t n = min64(kColumns, p.n - j);
+    for (int64_t i = 0; i < p.m; ++i) {
+      T* row = c + i * p.rc + j;
+      if (!p.accumulate)
+        for (int64_t q = 0; q < n; ++q) row[q] = bias != nullptr ? bias[j + q] : T(0);
+      else if (bias != nullptr)
+        for (int64_t q = 0; q < n; ++q) row[q] += bias[j + q];
+    }
+    int64_t i = 0;
+    for (; i + 2 <= p.m; i += 2) stream<T, 2, false>(a + i * p.ra, p.ra, p.ca, b + j, p.rb, c + i * p.rc + j, p.rc, p.k, n);
+    for (; i < p.m; ++i)
+      (beyond_cache<T>(p) ? stream<T, 1, true> : stream<T, 1, false>)(a + i * p.ra, p.ra, p.ca, b + j, p.rb,
+                                                                      c + i * p.rc + j, p.rc, p.k, n);
+    if (p.relu)
+      for (i = 0; i < p.m; ++i) {
+        T* row = c + i * p.rc + j;
+        GN_IVDEP for (int64_t q = 0; q < n; ++q) row[q] = row[q] <= T(0) ? T(0) : row[q];
+      }
+  }
+}
+
+// c' = b' a' into scratch, then transposed out with the epilogue: narrow n, a's columns contiguous.
+template <class T>
+void gemm_turned(const Product& p) {
+  T* const turned = static_cast<T*>(scratch(2, sizeof(T) * static_cast<size_t>(p.m * p.n)));
+  gemm_tiles<T>({p.n, p.m, p.k, p.b, p.cb, p.rb, p.a, p.ca, p.ra, turned, p.m, false, nullptr, false});
+  T* const c = static_cast<T*>(p.c);
+  const T* const bias = static_cast<const T*>(p.bias);
+  for (int64_t i = 0; i < p.m; ++i)
+    for (int64_t j = 0; j < p.n; ++j) {
+      T v = turned[j * p.m + i];
+      T& to = c[i * p.rc + j];
+      if (bias != nullptr) v += bias[j];
+      if (p.accumulate) v += to;
+      to = p.relu && v <= T(0) ? T(0) : v;
+    }
+}
+
+// k rows of n < W columns, as n rows of k.
+template <class T>
+void turn_narrow(T* to, const T* b, int64_t rb, int64_t k, int64_t n) {
+  constexpr int W = Vec<T>::W;
+  for (int64_t q = 0; q < k; q += W) {
+    const int64_t depth = min64(W, k - q);
+    typename Vec<T>::V v[W];
+    for (int i = 0; i < W; ++i) v[i] = load_n(b + (q + min64(i, depth - 1)) * rb, n);
+    transpose(v);
+    for (int64_t j = 0; j < n; ++j) {
+      if (depth == W)
+        store(to + j * k + q, v[j]);
+      else
+        store_n(to + j * k + q, v[j], depth);
+    }
+  }
+}
+
+// Picks the kernel. What the thresholds cost or gain is in bench/kernels.py's narrow cases.
+template <class T>
+void gemm(const Product& p) {
+  constexpr int W = Vec<T>::W;
+  const bool a_rows = p.ca == 1, b_columns = p.rb == 1;
+  if (p.n < W) {
+    if (a_rows && p.k >= W) {
+      if (b_columns) return gemm_dots<T>(p);
+      if (p.m >= 64 && p.cb == 1) {
+        // At the same distance from a 64-byte boundary as a.
+        const int64_t past = static_cast<int64_t>(reinterpret_cast<uintptr_t>(p.a) % 64 / sizeof(T));
+        T* const turned = static_cast<T*>(scratch(2, sizeof(T) * static_cast<size_t>(p.k * p.n) + 64)) + past;
+        turn_narrow(turned, static_cast<const T*>(p.b), p.rb, p.k, p.n);
+        Product own = p;
+        own.b = turned;
+        own.rb = 1;
+        own.cb = p.k;
+        return gemm_dots<T>(own);
+      }
+    } else if (p.ra == 1 && p.m >= 2 * W) {
+      return gemm_turned<T>(p);
+    }
+  }
+  if (p.m <= 8 && a_rows && b_columns && p.cb != 1 && p.k >= W) return gemm_dots<T>(p);
+  if (p.m <= 2 && p.cb == 1 && p.n >= W) return gemm_streams<T>(p);
+  gemm_tiles<T>(p);
+}
+
+void matmul_(const Call& call) { run_matmul(call, gemm<float>, gemm<double>); }
+void linear_(const Call& call) { run_linear(call, gemm<float>, gemm<double>); }
