@@ -6,12 +6,15 @@
 
 #include <exception>
 #include <new>
+#include <utility>
+#include <vector>
 
 #include "check.h"
 #include "core.h"
 #include "kernels.h"
 #include "pool.h"
 #include "probe.h"
+#include "program.h"
 #include "table.h"
 
 namespace py = pybind11;
@@ -112,6 +115,76 @@ void parse_tuple(View* views, PyObject* tuple, bool output, const char* kernel, 
     throw ValueError(std::string(kernel) + ": " + kind + ": expected at most 64 arrays, got " + std::to_string(n));
   for (Py_ssize_t i = 0; i < n; ++i) parse_array(views[i], PyTuple_GET_ITEM(tuple, i), output, kernel, i, array);
 }
+
+std::vector<View> parse_views(const py::tuple& arrays, bool output, const char* kernel) {
+  std::vector<View> views(arrays.size());
+  if (arrays.size() > kMaxArgs) throw ValueError(std::string(kernel) + ": expected at most 64 arrays");
+  PyTypeObject* const array = py::detail::npy_api::get().PyArray_Type_;
+  parse_tuple(views.data(), arrays.ptr(), output, kernel, array);
+  return views;
+}
+
+// A program and the arrays that its views point into.
+class PyProgram {
+ public:
+  int add(int id, const py::tuple& inputs, const py::tuple& outputs, const std::vector<double>& params) {
+    if (id < 0 || id >= kNumKernels) throw ValueError("Program.add: kernel: unknown id " + std::to_string(id));
+    const char* const name = kernel_info(id).name;
+    std::vector<View> in = parse_views(inputs, false, name);
+    std::vector<View> out = parse_views(outputs, true, name);
+    const int step = program_.add(id, std::move(in), std::move(out), params);
+    arrays_.append(inputs);
+    arrays_.append(outputs);
+    return step;
+  }
+
+  void set_params(int step, const std::vector<double>& params) {
+    check_step(step);
+    program_.set_params(step, params);
+  }
+
+  // `sources` replace the inputs of the first steps, which copy them into the program's own memory.
+  void run(const py::tuple& sources) {
+    PyTypeObject* const array = py::detail::npy_api::get().PyArray_Type_;
+    const std::vector<View> before = current_sources(static_cast<int>(sources.size()));
+    View view;
+    for (size_t i = 0; i < sources.size(); ++i) {
+      parse_array(view, PyTuple_GET_ITEM(sources.ptr(), static_cast<Py_ssize_t>(i)), false, "program",
+                  static_cast<Py_ssize_t>(i), array);
+      program_.set_source(static_cast<int>(i), view);
+    }
+    PyThreadState* const state = PyEval_SaveThread();  // as in run_released
+    std::exception_ptr error;
+    try {
+      program_.run();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    PyEval_RestoreThread(state);
+    for (size_t i = 0; i < before.size(); ++i) program_.set_source(static_cast<int>(i), before[i]);
+    if (error) std::rethrow_exception(error);
+  }
+
+  int size() const { return program_.size(); }
+  int failed() const { return program_.failed(); }
+
+ private:
+  void check_step(int step) const {
+    if (step < 0 || step >= program_.size()) throw ValueError("Program: no step " + std::to_string(step));
+  }
+
+  std::vector<View> current_sources(int count) const {
+    std::vector<View> views;
+    for (int i = 0; i < count; ++i) {
+      check_step(i);
+      views.push_back(program_.source(i));
+    }
+    return views;
+  }
+
+  Program program_;
+  py::list arrays_;
+};
 
 void run(PyObject* const* args, Py_ssize_t nargs) {
   if (nargs != 4)
@@ -227,6 +300,13 @@ PYBIND11_MODULE(_core, m) {
         set_num_threads(n);
       },
       py::arg("n"));
+  py::class_<PyProgram>(m, "Program", "Kernel calls in order, prepared once and run with the GIL released.")
+      .def(py::init<>())
+      .def("add", &PyProgram::add, py::arg("kernel"), py::arg("inputs"), py::arg("outputs"), py::arg("params"))
+      .def("set_params", &PyProgram::set_params, py::arg("step"), py::arg("params"))
+      .def("run", &PyProgram::run, py::arg("sources"))
+      .def_property_readonly("size", &PyProgram::size)
+      .def_property_readonly("failed", &PyProgram::failed);
   m.def("set_matmul_precision", &set_precision, py::arg("precision"));
   m.def("get_matmul_precision", &get_precision);
   m.def("probe", [] {

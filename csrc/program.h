@@ -9,11 +9,11 @@ namespace graphnet {
 
 class Program {
  public:
-  // Appends a checked call. Views point into memory that the caller keeps alive and in place.
-  // Steps before `body` (the first step that is not an input's copy) take a new source each run.
+  // Appends a checked call and gives its number. Views point into memory that the caller keeps alive and in place.
   int add(int kernel, std::vector<View> in, std::vector<View> out, std::vector<double> params);
 
   void set_params(int step, const std::vector<double>& params);
+  // Lets a step read its first input from elsewhere: memory of the same shape and dtype.
   void set_source(int step, const View& source);
 
   // Runs every step; on an error, failed() names the step that threw.
