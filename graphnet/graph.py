@@ -20,7 +20,7 @@ from graphnet.passes import bind, differentiate, resolve, verify_types
 from graphnet.passes.sizes import bound_attrs
 from graphnet.places import user_site
 from graphnet.tensor import SymbolicTensor, Tracer, apply, check_tensor, functions, state
-from graphnet.tensor.axes import sizes_of
+from graphnet.tensor.axes import axes_of, axis_of, sizes_of
 
 __all__ = ["Graph", "Parameters", "dims_of"]
 
@@ -221,6 +221,13 @@ class Graph(ir.Graph):
         if op not in TABLE:
             raise GraphError(f"there is no op {op!r}; there are {', '.join(sorted(TABLE))}")
         TABLE[op].check_settings(attrs)
+        rank = len(getattr(inputs[0], "shape", ())) if inputs else 0
+        if "axes" in attrs and op != "permute":
+            attrs["axes"] = axes_of(op, attrs["axes"], rank)
+        if "axis" in attrs and inputs:
+            attrs["axis"] = axis_of(op, attrs["axis"], rank)
+        if "shape" in attrs:
+            attrs["shape"] = sizes_of(op, (attrs["shape"],), open_sizes=op == "reshape")
         return self._named(name, op, lambda: apply(op, *inputs, **attrs))
 
     def _named(self, name: str | None, op: str, add: Any) -> Any:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from graphnet.errors import ArgumentError, DTypeError, IndexOutOfRangeError
-from graphnet.ir import TensorType
-from graphnet.ops import Op
+from graphnet.ir import Constant, Graph, Literal, Node, Operand, TensorType, Value
+from graphnet.ops import TABLE, Op
+from graphnet.passes.memory import ALIGNMENT, Buffer, Plan, plan
 
 try:
     from graphnet import _core
@@ -20,7 +23,7 @@ except ImportError as error:
         "graphnet's C++ extension is not built for this Python: run \"pip install .\" in the repository's root"
     ) from None
 
-__all__ = ["config", "execute", "get_num_threads", "run_kernel", "set_num_threads"]
+__all__ = ["Program", "config", "execute", "get_num_threads", "run_kernel", "set_num_threads"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
@@ -59,15 +62,18 @@ def execute(op: Op, arrays: Sequence[Array], attrs: Mapping[str, Any], result: T
         return op.view(array, attrs)
     make = np.zeros if op.zeroed else np.empty
     out: Array = make(result.shape, result.dtype.dtype)
-    target = out
     shapes = [a.shape for a in arrays]
-    if op.window is not None:
-        target = op.window(out, attrs)
-    elif op.kernel_shape is not None:
-        target = out.reshape(op.kernel_shape(attrs, shapes))
     assert op.kernel is not None
+    target = _target(op, out, attrs, shapes)
     run_kernel(op.kernel, tuple(arrays), (target,), op.params(attrs, shapes) if op.params is not None else ())
     return out
+
+
+def _target(op: Op, out: Array, attrs: Mapping[str, Any], shapes: Sequence[Any]) -> Array:
+    """The array that a kernel writes: the result, a part of it, or the result with kept axes."""
+    if op.window is not None:
+        return op.window(out, attrs)
+    return out if op.kernel_shape is None else out.reshape(op.kernel_shape(attrs, shapes))
 
 
 def set_num_threads(count: int) -> None:
@@ -89,3 +95,174 @@ def get_num_threads() -> int:
 def config() -> dict[str, Any]:
     """Target, threads, compiler and version of the C++ extension."""
     return dict(_core.config())
+
+
+class Program:
+    """A graph with known sizes as flat instructions over one arena, run in one call.
+
+    The nodes that lead to `outputs` are computed in order. Parameters and constants are read where they lie, so
+    their values may change between runs; their memory may not (see `moved`).
+
+    Args:
+        graph: a graph whose sizes are all numbers.
+        outputs: what to compute; results of nodes, parameters, constants or literals.
+    """
+
+    def __init__(self, graph: Graph, outputs: Sequence[Operand]) -> None:
+        self._program = _core.Program()
+        self._lock = threading.Lock()
+        self._arrays: dict[Operand, Array] = {}
+        self._nodes: list[Node] = []  # of each step, for errors
+        self.constants: list[tuple[Any, Array]] = []
+        needed = _needed(graph, outputs)
+        nodes = [node for node in graph.nodes if node in needed]
+        self.plan = self._allocate(graph, nodes, outputs)
+        for node in graph.inputs:
+            target = self._arrays[Value(node)]
+            self._add(node, "copy", (np.zeros_like(target),), (target,), ())
+        for node in nodes:
+            if node.op != "input":
+                self._instruct(graph, node)
+        self._outputs = [self._array(o) for o in outputs]
+        self.inputs = [graph.types[node][0] for node in graph.inputs]
+
+    def array(self, operand: Operand) -> Array:
+        """The memory of an operand; valid during the step after which it is read last."""
+        return self._array(operand)
+
+    def moved(self) -> bool:
+        """Whether a parameter or constant lies elsewhere than when the program was made."""
+        return any(constant._array is not array for constant, array in self.constants)
+
+    def update(self, kernel: str, gradient: Operand, outputs: tuple[Array, ...], params: tuple[float, ...]) -> int:
+        """Add a step that overwrites memory outside the arena, such as an optimizer's; gives its number."""
+        node = gradient.node if isinstance(gradient, Value) else Node(kernel, ())
+        return self._add(node, kernel, (self._array(gradient),), outputs, params)
+
+    def set_params(self, step: int, params: tuple[float, ...]) -> None:
+        """Change the numbers of a step."""
+        self._program.set_params(step, params)
+
+    def run(self, sources: tuple[Array, ...]) -> list[Array]:
+        """Compute the outputs, as new arrays.
+
+        Raises:
+            ArgumentError, DTypeError, IndexOutOfRangeError: what a kernel found in the data, with its node's place.
+        """
+        with self._lock:
+            try:
+                self._program.run(sources)
+            except (IndexError, ValueError, TypeError) as error:
+                step = self._program.failed
+                place = f"{self._nodes[step].describe()}: " if step >= 0 else ""
+                kind = {IndexError: IndexOutOfRangeError, TypeError: DTypeError}.get(type(error), ArgumentError)
+                raise kind(f"{place}{error}") from None
+            return [array.copy() for array in self._outputs]
+
+    def __len__(self) -> int:
+        return int(self._program.size)
+
+    def _add(self, node: Node, kernel: str, inputs: tuple[Array, ...], outputs: tuple[Array, ...], params: Any) -> int:
+        self._nodes.append(node)
+        return int(self._program.add(_KERNELS[kernel], inputs, outputs, params))
+
+    def _array(self, operand: Operand) -> Array:
+        found = self._arrays.get(operand)
+        if found is None:
+            if isinstance(operand, Literal):
+                found = np.asarray(operand.value, operand.dtype.dtype)
+            else:
+                assert isinstance(operand, Constant)
+                found = operand._values()
+                self.constants.append((operand, found))
+            self._arrays[operand] = found
+        return found
+
+    def _allocate(self, graph: Graph, nodes: Sequence[Node], outputs: Sequence[Operand]) -> Plan:
+        """Give every result its place in the arena."""
+        end = len(nodes)
+        owner: dict[Value, Value] = {}  # views live where what they look at lives
+        last: dict[Value, int] = {}
+        first: dict[Value, int] = {}
+        for index, node in enumerate(nodes):
+            for operand in node.inputs:
+                if isinstance(operand, Value):
+                    last[owner[operand]] = index
+            value = Value(node)
+            viewed = node.inputs[0] if _is_view(graph, node) else None
+            owner[value] = owner[viewed] if isinstance(viewed, Value) else value
+            first.setdefault(owner[value], 0 if node.op == "input" else index)
+            last.setdefault(owner[value], index)
+        for output in outputs:
+            if isinstance(output, Value):
+                last[owner[output]] = end
+        mine = [v for v in first if not (v.node.op != "input" and _is_view(graph, v.node))]
+        buffers = []
+        for value in mine:
+            shape, dtype = graph.type_of(value)
+            buffers.append(Buffer(int(math.prod(shape)) * dtype.itemsize, first[value], last[value]))
+        planned = plan(buffers)
+        arena: Array = np.empty(planned.size + ALIGNMENT, np.uint8)
+        skew = -arena.ctypes.data % ALIGNMENT
+        for value, buffer, offset in zip(mine, buffers, planned.offsets):
+            shape, dtype = graph.type_of(value)
+            memory = arena[skew + offset : skew + offset + buffer.size]
+            self._arrays[value] = memory.view(dtype.dtype).reshape(shape)
+        return planned
+
+    def _instruct(self, graph: Graph, node: Node) -> None:
+        """Turn a node into steps."""
+        op, result = TABLE[node.op], Value(node)
+        arrays = [self._array(o) for o in node.inputs]
+        if op.source is not None:
+            self._arrays[result] = op.source(node.attrs)
+            return
+        if op.view is not None:
+            if _is_view(graph, node):
+                self._arrays[result] = op.view(arrays[0], node.attrs)
+            else:
+                out = self._arrays[result]
+                self._add(node, "copy", (arrays[0],), (out.reshape(arrays[0].shape),), ())
+            return
+        out = self._arrays[result]
+        if op.zeroed:
+            self._add(node, "copy", (np.zeros((), out.dtype),), (out,), ())
+        shapes = [a.shape for a in arrays]
+        assert op.kernel is not None
+        params = op.params(node.attrs, shapes) if op.params is not None else ()
+        self._add(node, op.kernel, tuple(arrays), (_target(op, out, node.attrs, shapes),), params)
+
+
+def _needed(graph: Graph, outputs: Sequence[Operand]) -> set[Node]:
+    """The nodes that lead to the outputs, and the inputs."""
+    needed: set[Node] = set(graph.inputs)
+    stack = [o.node for o in outputs if isinstance(o, Value)]
+    while stack:
+        node = stack.pop()
+        if node not in needed:
+            needed.add(node)
+            stack.extend(node.sources)
+    return needed
+
+
+def _is_view(graph: Graph, node: Node) -> bool:
+    """Whether a node's result lies in the memory of its operand: not where that would have to be packed first."""
+    op = TABLE.get(node.op)
+    if op is None or op.view is None:
+        return False
+    return not op.packed or _is_contiguous(graph, node.inputs[0])
+
+
+def _is_contiguous(graph: Graph, operand: Operand) -> bool:
+    """Whether a value lies in row-major order: results of kernels do, views may not."""
+    while isinstance(operand, Value):
+        node = operand.node
+        op = TABLE.get(node.op)
+        if op is None or op.view is None:
+            return op is None or op.source is None
+        if node.op not in ("reshape", "detach"):
+            return False
+        if op.packed and not _is_contiguous(graph, node.inputs[0]):
+            return True  # it was packed
+        operand = node.inputs[0]
+    return not isinstance(operand, Constant) or bool(operand._values().flags.c_contiguous)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from graphnet.dtypes import DType
 from graphnet.ir.dims import Dim, Shape, render_shape
@@ -50,6 +50,10 @@ class Constant:
 
     def _type(self) -> TensorType:
         """Shape and dtype of the data; sizes may be unknown."""
+        raise NotImplementedError
+
+    def _values(self) -> Any:
+        """The memory, once a program needs it."""
         raise NotImplementedError
 
 

@@ -80,6 +80,12 @@ class _Ordered(Module):
         self._adopt(modules)
         return self
 
+    def pop(self, index: Any = -1) -> Any:
+        """Remove a module, the last one by default, and return it."""
+        module = self[index]
+        del self[index]
+        return module
+
     def insert(self, index: int, module: Any) -> Any:
         """Add a module before a position."""
         self._check(module)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphnet.dtypes import DType, as_dtype, float32
-from graphnet.errors import ArgumentTypeError
+from graphnet.errors import ArgumentTypeError, ShapeError
 from graphnet.ir import Symbol, substitute
 from graphnet.nn import functional
 from graphnet.nn.module import Module
@@ -15,6 +15,9 @@ from graphnet.nn.parameter import Parameter
 from graphnet.tensor import random
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import Array
+from graphnet.tensor.state import state
+from graphnet.tensor.symbolic import SymbolicTensor
+from graphnet.tensor.tensor import Tensor
 
 __all__ = ["Identity", "LazyLinear", "Linear"]
 
@@ -122,10 +125,16 @@ class LazyLinear(Linear):
     def forward(self, input: Any) -> Any:
         """Learn in_features from the input, then y = x Aᵀ + b."""
         if isinstance(self.in_features, Symbol):
-            shape = tuple(getattr(input, "shape", ()))
-            known = self.weight.shape[1] if not self.weight.is_lazy else shape[-1] if shape else None
-            if isinstance(known, int):
-                self.settle({self.in_features: known})
+            if not self.weight.is_lazy:  # it was replaced by one of known size
+                self.settle({self.in_features: self.weight.shape[1]})
+            elif isinstance(input, Tensor) and not isinstance(input, SymbolicTensor):
+                # While a graph is traced nothing is filled: its sizes are equations, solved when it is whole.
+                shape = tuple(input.shape)
+                if not shape:
+                    raise ShapeError(
+                        f"{state.scope}: expects an input of shape (*, in_features), got ()", got=shape, operand=0
+                    )
+                self.settle({self.in_features: shape[-1]})
         return Linear.forward(self, input)  # not super(): settling may have changed the class
 
     def _shown_as(self) -> str:

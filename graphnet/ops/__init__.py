@@ -1,6 +1,18 @@
 """The table of operations. Importing this package fills it; `TABLE[name]` is a row."""
 
 from graphnet.ops import elementwise, losses, products, reductions, shaping
-from graphnet.ops.table import TABLE, Op, Site, infer, wrong_dtype
+from graphnet.ops.table import TABLE, Op, Site, check_count, infer, wrong_dtype
 
-__all__ = ["TABLE", "Op", "Site", "elementwise", "infer", "losses", "products", "reductions", "shaping", "wrong_dtype"]
+__all__ = [
+    "TABLE",
+    "Op",
+    "Site",
+    "check_count",
+    "elementwise",
+    "infer",
+    "losses",
+    "products",
+    "reductions",
+    "shaping",
+    "wrong_dtype",
+]

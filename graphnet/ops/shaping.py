@@ -52,10 +52,18 @@ register(
     )
 )
 
+
+def _permuted(unifier: Unifier, attrs: Attrs, x: Shape) -> Shape:
+    axes = attrs["axes"]
+    if sorted(axes) != list(range(len(x))):
+        raise ShapeError(f"{axes} is not an order of the {len(x)} axes of shape {render_shape(x)}", got=x, operand=0)
+    return tuple(x[axis] for axis in axes)
+
+
 register(
     Op(
         name="permute",  # attribute: axes, for each axis of the result the input's
-        shape=lambda unifier, attrs, x: tuple(x[axis] for axis in attrs["axes"]),
+        shape=_permuted,
         operands=(ANY,),
         reference=np.transpose,
         gradients=(

@@ -157,6 +157,7 @@ def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -
     Raises:
         ShapeError, DTypeError: the operands do not fit; without a place, which the caller knows.
     """
+    check_count(op, len(types))
     for index, (_, dtype) in enumerate(types):
         wanted = op.operands[index] if index < len(op.operands) else op.operands[-1]
         if wanted == ANY:
@@ -172,6 +173,15 @@ def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -
     if op.result is None:
         return TensorType(shape, types[op.like].dtype)
     return TensorType(shape, op.result if isinstance(op.result, DType) else op.result(attrs))
+
+
+def check_count(op: Op, count: int) -> None:
+    """Raise ArgumentTypeError unless the op takes so many operands."""
+    most = len(op.operands)
+    if most - op.optional <= count and (count <= most or op.variadic):
+        return
+    takes = f"{most} or more" if op.variadic else f"{most - op.optional} or {most}" if op.optional else str(most)
+    raise ArgumentTypeError(f"{op.name}: takes {takes} operand{'s' * (takes != '1')}, got {count}")
 
 
 def wrong_dtype(wanted: str, got: DType) -> DTypeError:

@@ -52,7 +52,8 @@ class Adam(Optimizer):
 
     def _check(self, group: dict[str, Any]) -> None:
         check_not_negative(type(self).__name__, **{k: group[k] for k in ("lr", "eps", "weight_decay")})
-        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
+        betas = group["betas"]
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
             raise ArgumentError(f"{type(self).__name__}: betas are two numbers from 0 to below 1, got {group['betas']}")
 
     def _update(self, parameter: Parameter, group: dict[str, Any]) -> None:

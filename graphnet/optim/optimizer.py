@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -133,5 +134,5 @@ class Optimizer:
 def check_not_negative(name: str, **settings: float) -> None:
     """Raise ArgumentError for a setting that is negative or not a number."""
     for setting, value in settings.items():
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
-            raise ArgumentError(f"{name}: {setting} is a number from 0 up, got {value!r}")
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < math.inf:
+            raise ArgumentError(f"{name}: {setting} is a finite number from 0 up, got {value!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphnet.errors import ArgumentError, ArgumentTypeError, IndexOutOfRangeError
-from graphnet.ir import Dim, Shape, SymbolicDim
+from graphnet.ir import Dim, Shape, SymbolicDim, product
 
 __all__ = ["axes_of", "axis_of", "sizes_of"]
 
@@ -58,4 +58,6 @@ def sizes_of(what: str, sizes: tuple[Any, ...], open_sizes: bool = False) -> Sha
         if int(size) >= 2**63:
             raise ArgumentError(f"{what}: a size of {size} is more than memory can hold")
         result.append(int(size))
+    if all(isinstance(size, int) for size in result) and abs(int(product(s or 1 for s in result))) >= 2**59:
+        raise ArgumentError(f"{what}: a tensor of shape {tuple(result)} has more elements than memory can hold")
     return tuple(result)

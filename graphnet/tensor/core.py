@@ -28,7 +28,7 @@ from graphnet.ir import (
     TensorType,
     Where,
 )
-from graphnet.ops import TABLE, Op, infer
+from graphnet.ops import TABLE, Op, check_count, infer
 from graphnet.places import user_site
 from graphnet.program import execute, run_kernel
 from graphnet.tensor.autograd import CONCRETE, Memory, Record, Saved, backward, duplicate
@@ -326,8 +326,7 @@ def _literal_array(value: Any, dtype: DType) -> tuple[Array, DType]:
 
 def prepare(op: Op, operands: Sequence[Any]) -> list[Any]:
     """Operands as tensors and typed literals, brought to the dtypes that the op's row asks for."""
-    if not len(op.operands) - op.optional <= len(operands) and not op.variadic:
-        raise ArgumentTypeError(f"{op.name} takes {len(op.operands)} operands, got {len(operands)}")
+    check_count(op, len(operands))
     values: list[Any] = [x if isinstance(x, (Base, Literal, *_NUMBERS)) else check_tensor(op.name, x) for x in operands]
     if op.promote == "none":
         return [v if isinstance(v, (Base, Literal)) else _literal(v, None) for v in values]

@@ -176,7 +176,8 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, req
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = float32) -> Tensor:
     """`steps` numbers at equal distances from start to end, both included."""
-    return wrap(np.linspace(start, end, steps).astype(as_dtype(dtype).dtype))
+    (count,) = sizes_of("linspace", (steps,))
+    return wrap(np.linspace(start, end, count).astype(as_dtype(dtype).dtype))
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = float32) -> Tensor:
@@ -215,4 +216,5 @@ def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = int64)
 
 def randperm(n: int) -> Tensor:
     """The numbers from 0 up to n in random order."""
-    return wrap(random.generator(random.next_key()).permutation(n))
+    (count,) = sizes_of("randperm", (n,))
+    return wrap(random.generator(random.next_key()).permutation(int(count)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnet.dtypes import bool_, int64
-from graphnet.errors import ArgumentTypeError, GradientError, IndexOutOfRangeError, ShapeError
+from graphnet.errors import ArgumentTypeError, GradientError, GraphnetError, IndexOutOfRangeError, ShapeError
 from graphnet.ir import render_shape
 from graphnet.program import run_kernel
 from graphnet.tensor.core import Base, apply, as_array, check_tensor
@@ -40,7 +40,7 @@ def put(tensor: Any, index: Any, value: Any) -> None:
     source = as_array(new, tensor._dtype)
     rows = _row_index(index)
     if rows is not None:
-        target[rows._values()] = source
+        _put_rows(target, rows, source)
     else:
         basic = _basic(index, target.shape)
         whole = (*(slice(*e) if isinstance(e, tuple) else e for e in basic), ...)
@@ -48,12 +48,7 @@ def put(tensor: Any, index: Any, value: Any) -> None:
         lead = source.ndim - window.ndim
         if lead > 0 and source.shape[:lead] == (1,) * lead:
             source = source.reshape(source.shape[lead:])
-        try:
-            np.broadcast_shapes(source.shape, window.shape)
-            fits = source.ndim <= window.ndim and np.broadcast_shapes(source.shape, window.shape) == window.shape
-        except ValueError:
-            fits = False
-        if not fits:
+        if source.ndim > window.ndim or not _broadcasts(source.shape, window.shape):
             raise ShapeError(
                 f"assignment: a value of shape {render_shape(source.shape)} does not broadcast to "
                 f"{render_shape(window.shape)}, the shape of the indexed part",
@@ -64,33 +59,63 @@ def put(tensor: Any, index: Any, value: Any) -> None:
     tensor._memory.version += 1
 
 
+def _put_rows(target: Any, rows: Tensor, source: Any) -> None:
+    positions = _positions(rows, target.shape)
+    mask = rows._dtype is bool_
+    size = target.shape[0] if not mask or rows.ndim == 1 else rows.numel()
+    if positions.size and not (-size <= positions.min() and positions.max() < size):
+        raise IndexOutOfRangeError(f"an index from {positions.min()} to {positions.max()} leaves axis 0 of size {size}")
+    lead = rows.ndim if mask else 1
+    shape = (*positions.shape, *target.shape[lead:])
+    if source.ndim > len(shape) or not _broadcasts(source.shape, shape):
+        raise ShapeError(
+            f"assignment: a value of shape {render_shape(source.shape)} does not broadcast to {render_shape(shape)}, "
+            "the shape of the indexed part",
+            expected=shape,
+            got=source.shape,
+        )
+    target[rows._values() if mask else positions] = source
+
+
+def _positions(rows: Tensor, shape: tuple[Any, ...]) -> Any:
+    """An integer index as it is, a bool one as the positions of what is true."""
+    values = rows._values()
+    if rows._dtype is not bool_:
+        if rows._dtype.is_floating_point:
+            raise ArgumentTypeError(f"tensors used as indices are integer or bool, got {rows._dtype.name}")
+        return values
+    if values.shape != shape[: values.ndim]:
+        raise ShapeError(
+            f"a bool index of shape {render_shape(values.shape)} does not fit a tensor of shape {render_shape(shape)}",
+            expected=shape[: values.ndim],
+            got=values.shape,
+        )
+    return np.flatnonzero(values)
+
+
+def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, target) == target
+    except ValueError:
+        return False
+
+
 def _row_index(index: Any) -> Any:
     """An integer or bool tensor, array or list as the only index, as a tensor; None for other indices."""
     if isinstance(index, list):
         index = np.asarray(index, np.int64 if not index else None)
-    if isinstance(index, np.ndarray) or (isinstance(index, Base) and index._dtype.category < 2):
+    if isinstance(index, (np.ndarray, Base)):
         index = check_tensor("index", index)
         return index if index._tracer is not None or index.ndim or index._dtype is bool_ else None
     return None
 
 
 def _take(tensor: Any, index: Any) -> Tensor:
-    if index._dtype is bool_:
-        mask, shape = index._values(), tuple(tensor.shape)
-        if mask.shape != shape[: mask.ndim]:
-            raise ShapeError(
-                f"a bool index of shape {render_shape(mask.shape)} does not fit a tensor of shape "
-                f"{render_shape(shape)}",
-                expected=shape[: mask.ndim],
-                got=mask.shape,
-            )
-        if mask.ndim != 1:
-            tensor = apply("reshape", tensor, shape=(mask.size, *shape[mask.ndim :]))
-        index = check_tensor("index", np.flatnonzero(mask))
-    elif index._dtype is not int64:
-        if index._dtype.is_floating_point:
-            raise ArgumentTypeError(f"tensors used as indices are integer or bool, got {index._dtype.name}")
-        index = apply("cast", index, dtype=int64)
+    shape = tuple(tensor._type().shape)
+    if index._dtype is not int64:
+        if index._dtype is bool_ and index.ndim != 1:
+            tensor = apply("reshape", tensor, shape=(index.numel(), *shape[index.ndim :]))
+        index = check_tensor("index", _positions(index, shape).astype(np.int64))
     return apply("take", tensor, index)
 
 
@@ -139,4 +164,9 @@ def _whole(value: Any) -> int:
         raise ArgumentTypeError(
             f"an index is made of whole numbers, slices, None, ... or one integer or bool tensor, got {value!r}"
         )
-    return int(value.__index__())
+    try:
+        return int(value.__index__())
+    except GraphnetError:
+        raise
+    except TypeError:
+        raise ArgumentTypeError(f"an index is made of whole numbers, slices, None and ..., got {value!r}") from None
