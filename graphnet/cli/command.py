@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"graphnet {graphnet.__version__}")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--debug", action="store_true", help="show an error's traceback")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     training = commands.add_parser("train", help="train an example network", allow_abbrev=False)
@@ -105,10 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     digits.add_argument(
         "--out", type=Path, default=train.OUT, metavar="DIR", help=f"output folder (default: {train.OUT})"
     )
-    # Told here as well, so that it may come last; SUPPRESS keeps the one given before the command.
-    digits.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
-    )
     digits.set_defaults(run=_train)
 
     about = commands.add_parser(
@@ -116,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     about.add_argument("--json", action="store_true", help="as JSON")
     about.set_defaults(run=lambda arguments: info.show(as_json=arguments.json))
+    for last in (digits, about):  # --debug may come last, too; SUPPRESS keeps one that came before the command
+        last.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show an error's traceback")
     return parser
 
 

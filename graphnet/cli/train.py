@@ -94,7 +94,7 @@ def _write(out: Path, net: nn.Module, graph: gn.Graph, result: dict[str, Any]) -
     written = ["weights.npz", *(name for name, text in texts.items() if text is not None)]
     print("wrote " + ", ".join(str(out / name) for name in written))
     if texts["graph.svg"] is None:
-        print("no graph.svg: drawing needs the program dot, for example from Debian's package graphviz")
+        print("no graph.svg: drawing needs Graphviz (Debian: apt-get install graphviz) or the extra graphnet[svg]")
 
 
 def _train(net: nn.Module, data: Digits, kept: Array, settings: Settings, order: np.random.Generator) -> None:
