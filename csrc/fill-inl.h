@@ -11,6 +11,6 @@ void fill(Kernel* table) {
   GN_FILL(sum) GN_FILL(prod) GN_FILL(max) GN_FILL(min) GN_FILL(any) GN_FILL(all) GN_FILL(argmax) GN_FILL(argmin)
   GN_FILL(softmax) GN_FILL(log_softmax) GN_FILL(cross_entropy) GN_FILL(cross_entropy_backward)
   GN_FILL(sgd) GN_FILL(adam) GN_FILL(take) GN_FILL(index_add) GN_FILL(concat)
-  GN_FILL(matmul) GN_FILL(linear)
+  GN_FILL(matmul) GN_FILL(linear) GN_FILL(matmul_relu_backward) GN_FILL(matmul_sgd) GN_FILL(matmul_adam)
 #undef GN_FILL
 }

@@ -8,5 +8,6 @@ namespace {
 #include "optimizer-inl.h"
 #include "gemm-inl.h"
 #include "gemv-inl.h"
+#include "fused-inl.h"
 }  // namespace
 #include "fill-inl.h"

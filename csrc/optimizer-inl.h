@@ -38,8 +38,7 @@ void sgd_step(const void* grad, void* const* state, int, const double* params, i
 
 template <class T>
 void adam_step(const void* grad, void* const* state, int nstate, const double* params, int64_t n) {
-  const double bias1 = 1 - __builtin_pow(params[1], params[6]), bias2 = 1 - __builtin_pow(params[2], params[6]);
-  const T step_size = static_cast<T>(params[0] / bias1), inverse_root = static_cast<T>(1 / __builtin_sqrt(bias2));
+  const T step_size = static_cast<T>(params[8]), inverse_root = static_cast<T>(params[9]);
   const T fresh1 = static_cast<T>(1 - params[1]), beta2 = static_cast<T>(params[2]),
           fresh2 = static_cast<T>(1 - params[2]), eps = static_cast<T>(params[3]);
   const bool decoupled = params[5] != 0;
@@ -77,10 +76,12 @@ void adam_step(const void* grad, void* const* state, int nstate, const double* p
 }
 
 void sgd_(const Call& call) {
-  run_optimizer(call, call.in[0].dtype == DType::f32 ? sgd_step<float> : sgd_step<double>, reference::sgd_);
+  run_optimizer(call, call.in[0].dtype == DType::f32 ? sgd_step<float> : sgd_step<double>, call.params, reference::sgd_);
 }
 void adam_(const Call& call) {
-  run_optimizer(call, call.in[0].dtype == DType::f32 ? adam_step<float> : adam_step<double>, reference::adam_);
+  double params[kAdamParams];
+  adam_params(call.params, params);
+  run_optimizer(call, call.in[0].dtype == DType::f32 ? adam_step<float> : adam_step<double>, params, reference::adam_);
 }
 void take_(const Call& call) { run_take(call, reference::take_); }
 void index_add_(const Call& call) { run_index_add(call, reference::index_add_); }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include "check.h"
 #include "pool.h"
@@ -221,6 +222,114 @@ void run_linear(const Call& call, ProductFunction f32, ProductFunction f64) {
     run<float>(batch, p, cc, bias, f32);
   else
     run<double>(batch, p, cc, bias, f64);
+}
+
+namespace {
+
+Product plain_product(const Call& call) {
+  const Matrix a = matrix(call.in[0]), b = matrix(call.in[1]);
+  Product p{call.in[0].shape[0], call.in[1].shape[1], call.in[0].shape[1], a.data, a.row, a.col, b.data, b.row, b.col,
+            nullptr, 0, false, nullptr, false};
+  if (p.k <= 1) p.ca = 1;
+  if (p.n == 1 && p.rb != 1) p.cb = 1;
+  return p;
+}
+
+// Rows may be any distance apart, but must be contiguous.
+bool dense_rows(const View& view) { return view.shape[1] == 1 || view.stride[1] == 1; }
+
+struct Block {
+  int64_t i0, i1, j0, j1;
+};
+
+// A thread's share of the output: columns where there are enough of them, else rows.
+Block share(int64_t m, int64_t n, int part, int parts) {
+  constexpr int64_t kUnit = 16;
+  if (n >= parts * 2 * kUnit) {
+    const int64_t units = (n + kUnit - 1) / kUnit;
+    return {0, m, std::min(n, units * part / parts * kUnit), std::min(n, units * (part + 1) / parts * kUnit)};
+  }
+  return {m * part / parts, m * (part + 1) / parts, 0, n};
+}
+
+// Calls f(block of the product, where it starts) over cache-sized blocks of `all`.
+template <class F>
+void each_block(const Product& p, int64_t item, const Block& all, F&& f) {
+  constexpr int64_t kBlockRows = 384, kBlockColumns = 192;
+  for (int64_t j = all.j0; j < all.j1; j += kBlockColumns)
+    for (int64_t i = all.i0; i < all.i1; i += kBlockRows) {
+      Product own = p;
+      own.m = std::min(kBlockRows, all.i1 - i);
+      own.n = std::min(kBlockColumns, all.j1 - j);
+      own.a = static_cast<const char*>(p.a) + i * p.ra * item;
+      own.b = static_cast<const char*>(p.b) + j * p.cb * item;
+      f(own, i, j);
+    }
+}
+
+template <class F>
+void each_share(const Product& p, F&& f) {
+  const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k + 8);
+  const int wanted = static_cast<int>(std::min(work / kParallelWork, 64.0));
+  const auto body = [&](int part, int parts) {
+    const Block all = share(p.m, p.n, part, parts);
+    if (all.i1 > all.i0 && all.j1 > all.j0) f(all, part);
+  };
+  if (wanted < 2)
+    body(0, 1);
+  else
+    parallel(wanted, body);
+}
+
+}  // namespace
+
+void run_matmul_relu_backward(const Call& call, ProductFunction product, MaskFunction mask, Kernel fallback) {
+  const View &y = call.in[2], &c = call.out[0];
+  const int64_t m = c.shape[0], n = c.shape[1], item = c.dtype == DType::f32 ? 4 : 8;
+  if (m == 0 || n == 0 || !dense_rows(y) || !dense_rows(c)) return fallback(call);
+  const Product p = plain_product(call);
+  std::vector<double> sums;
+  if (call.nout > 1) sums.resize(static_cast<size_t>(n * 64));
+  each_share(p, [&](const Block& all, int part) {
+    each_block(p, item, all, [&](Product own, int64_t i, int64_t j) {
+      own.c = static_cast<char*>(c.data) + (i * c.stride[0] + j) * item;
+      own.rc = c.stride[0];
+      product(own);
+      mask(own.c, own.rc, static_cast<const char*>(y.data) + (i * y.stride[0] + j) * item, y.stride[0], own.m, own.n,
+           sums.empty() ? nullptr : sums.data() + part * n + j);
+    });
+  });
+  if (call.nout < 2) return;
+  for (int64_t j = 0; j < n; ++j) {
+    double total = 0;
+    for (int part = 0; part < 64; ++part) total += sums[static_cast<size_t>(part * n + j)];
+    if (item == 4)
+      static_cast<float*>(call.out[1].data)[j * call.out[1].stride[0]] = static_cast<float>(total);
+    else
+      static_cast<double*>(call.out[1].data)[j * call.out[1].stride[0]] = total;
+  }
+}
+
+void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, const double* params,
+                       Kernel fallback) {
+  const int64_t item = call.out[0].dtype == DType::f32 ? 4 : 8;
+  const Product p = plain_product(call);
+  bool dense = p.m > 0 && p.n > 0;
+  for (int i = 0; i < call.nout; ++i) dense = dense && dense_rows(call.out[i]);
+  if (!dense) return fallback(call);
+  each_share(p, [&](const Block& all, int) {
+    each_block(p, item, all, [&](Product own, int64_t i, int64_t j) {
+      own.c = scratch(3, static_cast<size_t>(own.m * own.n * item));
+      own.rc = own.n;
+      product(own);
+      for (int64_t row = 0; row < own.m; ++row) {
+        void* state[4];
+        for (int s = 0; s < call.nout; ++s)
+          state[s] = static_cast<char*>(call.out[s].data) + ((i + row) * call.out[s].stride[0] + j) * item;
+        step(static_cast<const char*>(own.c) + row * own.n * item, state, call.nout, params, own.n);
+      }
+    });
+  });
 }
 
 }  // namespace graphnet

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "core.h"
+#include "rows.h"
 
 namespace graphnet {
 
@@ -26,6 +27,13 @@ using ProductFunction = void (*)(const Product&);
 // Batches, strides and threads around a target's single-threaded product.
 void run_matmul(const Call& call, ProductFunction f32, ProductFunction f64);
 void run_linear(const Call& call, ProductFunction f32, ProductFunction f64);
+
+// g[rows, n] = y <= 0 ? 0 : g in place; adds the columns' sums to sums[n] when it is not null.
+using MaskFunction = void (*)(void* g, int64_t rg, const void* y, int64_t ry, int64_t rows, int64_t n, double* sums);
+void run_matmul_relu_backward(const Call& call, ProductFunction product, MaskFunction mask, Kernel fallback);
+
+// An optimizer's step with the product as its gradient, which only ever exists a cache-sized block at a time.
+void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, const double* params, Kernel fallback);
 
 // This thread's scratch memory, 64-byte aligned, valid until its next call with the same slot.
 void* scratch(int slot, size_t bytes);

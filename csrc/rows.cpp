@@ -1,6 +1,7 @@
 #include "rows.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -173,7 +174,13 @@ void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel
     parallel(wanted, body);
 }
 
-void run_optimizer(const Call& call, StepFunction f, Kernel fallback) {
+void adam_params(const double* params, double* out) {
+  std::copy(params, params + 8, out);
+  out[8] = params[0] / (1 - std::pow(params[1], params[6]));
+  out[9] = 1 / std::sqrt(1 - std::pow(params[2], params[6]));
+}
+
+void run_optimizer(const Call& call, StepFunction f, const double* params, Kernel fallback) {
   bool flat = contiguous(call.in[0]);
   for (int i = 0; flat && i < call.nout; ++i) flat = contiguous(call.out[i]);
   if (!flat) return fallback(call);
@@ -183,7 +190,7 @@ void run_optimizer(const Call& call, StepFunction f, Kernel fallback) {
     const int64_t begin = n * part / parts / 64 * 64, end = part + 1 == parts ? n : n * (part + 1) / parts / 64 * 64;
     void* state[4];
     for (int i = 0; i < call.nout; ++i) state[i] = static_cast<char*>(call.out[i].data) + begin * item;
-    f(static_cast<const char*>(call.in[0].data) + begin * item, state, call.nout, call.params, end - begin);
+    f(static_cast<const char*>(call.in[0].data) + begin * item, state, call.nout, params, end - begin);
   };
   const int wanted = wanted_threads(n * item);
   if (wanted < 2)

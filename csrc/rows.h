@@ -19,8 +19,12 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback);
 void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel fallback);
 
 // An optimizer's step over n contiguous elements of grad and up to four states, the parameter first.
+// params are the kernel's, for Adam followed by what adam_params derives from them once per call.
 using StepFunction = void (*)(const void* grad, void* const* state, int nstate, const double* params, int64_t n);
-void run_optimizer(const Call& call, StepFunction f, Kernel fallback);
+void run_optimizer(const Call& call, StepFunction f, const double* params, Kernel fallback);
+constexpr int kAdamParams = 10;
+// out[8] = lr / (1 - beta1^step), out[9] = 1 / sqrt(1 - beta2^step)
+void adam_params(const double* params, double* out);
 
 void run_take(const Call& call, Kernel fallback);
 void run_index_add(const Call& call, Kernel fallback);
