@@ -47,9 +47,7 @@ class Case:
 
     def typed(self, dtype: Any) -> list[Any]:
         """The operands with floating-point ones in a dtype."""
-        return [
-            o.astype(dtype) if isinstance(o, np.ndarray) and o.dtype.kind == "f" else o for o in self.operands
-        ]
+        return [o.astype(dtype) if isinstance(o, np.ndarray) and o.dtype.kind == "f" else o for o in self.operands]
 
     @property
     def floats(self) -> list[int]:
@@ -60,7 +58,9 @@ class Case:
 CASES: dict[str, list[Case]] = {}
 
 
-def add(op: str, label: str, *operands: Any, terms: int = 1, fixed: bool = False, smooth: bool = True, **attrs: Any) -> None:
+def add(
+    op: str, label: str, *operands: Any, terms: int = 1, fixed: bool = False, smooth: bool = True, **attrs: Any
+) -> None:
     CASES.setdefault(op, []).append(Case(op, label, operands, attrs, terms, fixed, smooth))
 
 
@@ -185,13 +185,26 @@ for _label, _x, _in, _out in (
     add("linear", f"{_label}-no-bias", floats(*_x, _in), floats(_out, _in), terms=_in)
 
 for _shape, _target in (
-    ((3, 4), (2, 6)), ((3, 4), (12,)), ((6,), (2, 1, 3)), ((1,), ()), ((), (1, 1)), ((0, 3), (3, 0, 2)), ((2, 3), (-1, 2)),
-):  # fmt: skip
+    ((3, 4), (2, 6)),
+    ((3, 4), (12,)),
+    ((6,), (2, 1, 3)),
+    ((1,), ()),
+    ((), (1, 1)),
+    ((0, 3), (3, 0, 2)),
+    ((2, 3), (-1, 2)),
+):
     add("reshape", f"{_shape}-{_target}", floats(*_shape), shape=_target, fixed=True)
 for _axes in ((), (0,), (1, 0), (2, 0, 1), (0, 2, 1)):
     add("permute", str(_axes), floats(*(2, 3, 4)[: len(_axes)]), axes=_axes)
 add("permute", "empty", floats(0, 3), axes=(1, 0))
-for _shape, _target in (((1, 4), (3, 4)), ((4,), (2, 3, 4)), ((), (2, 2)), ((1,), (0,)), ((3, 1), (3, 1)), ((2, 1, 3), (2, 5, 3))):
+for _shape, _target in (
+    ((1, 4), (3, 4)),
+    ((4,), (2, 3, 4)),
+    ((), (2, 2)),
+    ((1,), (0,)),
+    ((3, 1), (3, 1)),
+    ((2, 1, 3), (2, 5, 3)),
+):
     add("expand", f"{_shape}-{_target}", floats(*_shape), shape=_target, fixed=True)
 
 _ALL = (None, None, None)
@@ -212,8 +225,11 @@ for _label, _shape, _index in INDICES:
 for _shape, _axis in (((3,), 0), ((2, 3), 0), ((2, 3), 1), ((1, 1), 1), ((0, 3), 0), ((2, 0), 0)):
     add("iota", f"{_shape}-{_axis}", shape=_shape, axis=_axis, fixed=True)
 for _label, _shape, _axis, _start, _length in (
-    ("rows", (4, 5), 0, 1, 2), ("columns", (4, 5), 1, 0, 5), ("nothing", (4, 5), 1, 3, 0), ("middle", (2, 6, 3), 1, 4, 2),
-):  # fmt: skip
+    ("rows", (4, 5), 0, 1, 2),
+    ("columns", (4, 5), 1, 0, 5),
+    ("nothing", (4, 5), 1, 3, 0),
+    ("middle", (2, 6, 3), 1, 4, 2),
+):
     add("narrow", _label, floats(*_shape), axis=_axis, start=_start, length=_length, fixed=True)
 for _label, _shapes, _axis in (
     ("rows", [(2, 3), (1, 3)], 0),
@@ -226,8 +242,11 @@ for _label, _shapes, _axis in (
     add("cat", _label, *(floats(*s) for s in _shapes), axis=_axis)
 add("cat", "integers", integers(2, 2), integers(2, 3), axis=1)
 for _label, _index in (
-    ("rows", np.array([2, 0, 2, -1])), ("one", np.array([1])), ("none", np.zeros(0, np.int64)), ("matrix", np.array([[0, 1], [3, 3]])),
-):  # fmt: skip
+    ("rows", np.array([2, 0, 2, -1])),
+    ("one", np.array([1])),
+    ("none", np.zeros(0, np.int64)),
+    ("matrix", np.array([[0, 1], [3, 3]])),
+):
     add("take", _label, floats(4, 3), _index)
     add("index_add", _label, floats(*_index.shape, 3), _index, shape=(4, 3), fixed=True, terms=4)
 add("take", "vector", floats(5), np.array([4, 4, 0]))
@@ -294,7 +313,16 @@ for _label, _target, _options in (
     add("cross_entropy", _label, _logits, _target, terms=20, **_settings(**_options))
     add("cross_entropy", f"{_label}-weighted", _logits, _target, _weight, terms=20, **_settings(**_options))
     add("cross_entropy_backward", _label, _logits, _target, _upstream, terms=20, **_settings(**_options))
-    add("cross_entropy_backward", f"{_label}-weighted", _logits, _target, _upstream, _weight, terms=20, **_settings(**_options))
+    add(
+        "cross_entropy_backward",
+        f"{_label}-weighted",
+        _logits,
+        _target,
+        _upstream,
+        _weight,
+        terms=20,
+        **_settings(**_options),
+    )
 add("cross_entropy", "one", floats(1, 1), np.array([0]), terms=1, **_settings())
 add("cross_entropy", "no-rows", floats(0, 3), np.zeros(0, np.int64), terms=1, **_settings("sum"))
 add("cross_entropy_backward", "no-rows", floats(0, 3), np.zeros(0, np.int64), floats(), terms=1, **_settings("sum"))

@@ -154,7 +154,10 @@ def test_imports_stand_at_the_top_of_the_file(path: Path) -> None:
                 names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
                 assert {n.split(".")[0] for n in names} <= HEAVY, f"{path}:{node.lineno}: import at the top of the file"
     for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) in ("import_module", "__import__"):
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) in (
+            "import_module",
+            "__import__",
+        ):
             assert "graphnet" not in ast.unparse(call), f"{path}:{call.lineno}: import at the top of the file"
 
 

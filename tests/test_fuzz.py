@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 import graphnet as gn
 from graphnet import nn
@@ -58,7 +59,10 @@ UNARY: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "from one": (lambda t: 1 - t, lambda a: 1 - a),
     "transpose": (lambda t: t.T, np.transpose),
     "sum": (lambda t: t.sum(), np.sum),
-    "mean last": (lambda t: t.mean(-1, keepdim=True) if t.numel() else t, lambda a: a.mean(-1, keepdims=True) if a.size and a.ndim else a),
+    "mean last": (
+        lambda t: t.mean(-1, keepdim=True) if t.numel() else t,
+        lambda a: a.mean(-1, keepdims=True) if a.size and a.ndim else a,
+    ),
     "sum first": (lambda t: t.sum(0), lambda a: a.sum(0) if a.ndim else a),
     "flatten": (lambda t: t.reshape(-1), np.ravel),
     "new axis": (lambda t: t.unsqueeze(0), lambda a: a[None]),
@@ -94,7 +98,9 @@ programs = st.lists(
     max_size=9,
 )
 shapes = st.lists(
-    st.sampled_from([(), (1,), (3,), (0,), (2, 3), (1, 3), (3, 3), (2, 1), (0, 3), (3, 2), (2, 3, 3), (2, 0)]), min_size=1, max_size=4
+    st.sampled_from([(), (1,), (3,), (0,), (2, 3), (1, 3), (3, 3), (2, 1), (0, 3), (3, 2), (2, 3, 3), (2, 0)]),
+    min_size=1,
+    max_size=4,
 )
 
 
@@ -156,7 +162,9 @@ def test_random_graphs(program: Program, given_shapes: list[tuple[int, ...]], se
     leaves = [gn.from_numpy(a).requires_grad_() for a in arrays]
 
     total = run(steps, leaves)
-    np.testing.assert_allclose(total.item(), expected(steps, arrays), rtol=0, atol=16 * (size + len(steps)) * EPS * scale)
+    np.testing.assert_allclose(
+        total.item(), expected(steps, arrays), rtol=0, atol=16 * (size + len(steps)) * EPS * scale
+    )
 
     # the same as a graph, in which the leaves are parameters, and its gradients as a graph
     parameters = [nn.Parameter(leaf.detach()) for leaf in leaves]
@@ -228,7 +236,13 @@ def test_random_networks_with_shared_layers(kinds: list[str], width: int, rows: 
 
 BUILTIN = (TypeError, ValueError, IndexError)  # from operators that know no such operand
 numbers = st.one_of(
-    st.integers(-3, 5), st.booleans(), st.floats(allow_nan=True, width=32), st.just(2**63), st.just(-(2**63)), st.none(), st.just("a")
+    st.integers(-3, 5),
+    st.booleans(),
+    st.floats(allow_nan=True, width=32),
+    st.just(2**63),
+    st.just(-(2**63)),
+    st.none(),
+    st.just("a"),
 )
 arrays = st.builds(
     lambda shape, dtype, seed: np.random.default_rng(seed).integers(-3, 4, shape).astype(dtype),
@@ -252,7 +266,8 @@ def unharmed(function: Callable[[], Any], *allowed: type[Exception]) -> Any:
         with np.errstate(all="ignore"):
             return function()
     except (gn.GraphnetError, *allowed) as error:
-        assert str(error).strip(), "an error without a word"
+        if not str(error).strip():
+            raise
         return None
 
 
@@ -267,11 +282,18 @@ def test_any_operands_of_any_op(name: str, given_operands: list[Any], data: Any)
     }
     if name in ("slice", "unslice", "narrow", "cross_entropy", "cross_entropy_backward"):
         return
-    wanted = {
-        "cast": ("dtype",), "reshape": ("shape",), "expand": ("shape",), "permute": ("axes",), "cat": ("axis",),
-        "iota": ("shape", "axis"), "index_add": ("shape",), **dict.fromkeys(("sum", "mean", "prod", "max", "min", "any", "all", "argmax", "argmin"), ("axes", "keepdims")),
-    }.get(name, ())  # fmt: skip
-    attrs = {key: data.draw(settings[key]) for key in wanted}
+    reduced = ("sum", "mean", "prod", "max", "min", "any", "all", "argmax", "argmin")
+    wanted: dict[str, tuple[str, ...]] = {
+        "cast": ("dtype",),
+        "reshape": ("shape",),
+        "expand": ("shape",),
+        "permute": ("axes",),
+        "cat": ("axis",),
+        "iota": ("shape", "axis"),
+        "index_add": ("shape",),
+        **dict.fromkeys(reduced, ("axes", "keepdims")),
+    }
+    attrs = {key: data.draw(settings[key]) for key in wanted.get(name, ())}
     values = [as_operand(o) for o in given_operands]
     unharmed(lambda: apply(name, *values, **attrs))
 
@@ -280,8 +302,48 @@ METHODS = [
     name for name in dir(gn.Tensor)
     if not name.startswith("_") and callable(getattr(gn.Tensor, name)) and name not in ("backward", "settle")
 ]  # fmt: skip
-FUNCTIONS = sorted(n for n in ("abs add allclose amax argmax cat cos div equal exp eye flatten full linspace log matmul max maximum mean min mul neg ones permute pow prod "
-    "rand randint randn randperm relu reshape sigmoid softmax sqrt square squeeze stack std sub sum tanh tensor arange transpose unsqueeze var where zeros").split() if hasattr(gn, n))  # fmt: skip
+FUNCTIONS = [
+    "abs",
+    "add",
+    "allclose",
+    "amax",
+    "argmax",
+    "cat",
+    "cos",
+    "div",
+    "equal",
+    "exp",
+    "flatten",
+    "log",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "mul",
+    "neg",
+    "permute",
+    "pow",
+    "prod",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "softmax",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "sub",
+    "sum",
+    "tanh",
+    "tensor",
+    "transpose",
+    "unsqueeze",
+    "var",
+    "where",
+]
+MAKERS = ["arange", "eye", "full", "linspace", "ones", "rand", "randint", "randn", "randperm", "zeros"]
 
 
 @given(st.sampled_from(METHODS), arrays, st.lists(operands, max_size=3))
@@ -291,21 +353,20 @@ def test_any_arguments_of_any_method(name: str, array: Any, arguments: list[Any]
     unharmed(lambda: getattr(tensor, name)(*map(as_operand, arguments)), *BUILTIN)
 
 
-@given(st.sampled_from(FUNCTIONS), st.lists(st.one_of(operands, st.lists(arrays, max_size=3)), max_size=3))
+@given(st.sampled_from(FUNCTIONS + MAKERS), st.lists(st.one_of(operands, st.lists(arrays, max_size=3)), max_size=3))
 def test_any_arguments_of_any_function(name: str, arguments: list[Any]) -> None:
-    assume(all(not isinstance(a, int) or abs(a) < 1000 for a in arguments) or name not in ("eye", "randperm", "zeros", "ones", "rand", "randn", "linspace", "arange", "full", "randint"))
-    if name in ("linspace", "arange", "eye", "full", "randint", "zeros", "ones", "rand", "randn"):
-        assume(all(not isinstance(a, float) or abs(a) < 1000 or a != a or np.isinf(a) for a in arguments))
+    if name in MAKERS:  # which may make what does not fit into memory
+        sizes = [a for a in arguments if isinstance(a, (int, float))]
+        assume(all(abs(a) < 1000 or not np.isfinite(a) for a in sizes))
     given_arguments = [[as_operand(x) for x in a] if isinstance(a, list) else as_operand(a) for a in arguments]
     unharmed(lambda: getattr(gn, name)(*given_arguments), *BUILTIN)
 
 
+bounds = st.one_of(st.none(), st.integers(-4, 4))
+slices = st.builds(slice, bounds, bounds, st.sampled_from([None, 1, 2, 0, -1]))
+positions = st.one_of(st.integers(-4, 4), st.none(), st.just(...), st.booleans(), st.floats(-1, 1), st.just("a"))
 indices = st.recursive(
-    st.one_of(
-        st.integers(-4, 4), st.none(), st.just(...), st.booleans(), st.floats(-1, 1), st.just("a"),
-        st.builds(slice, st.one_of(st.none(), st.integers(-4, 4)), st.one_of(st.none(), st.integers(-4, 4)), st.sampled_from([None, 1, 2, 0, -1])),
-        st.lists(st.integers(-4, 4), max_size=3), arrays,
-    ),
+    st.one_of(positions, slices, st.lists(st.integers(-4, 4), max_size=3), arrays),
     lambda inner: st.lists(inner, max_size=3).map(tuple),
     max_leaves=4,
 )  # fmt: skip
@@ -324,7 +385,10 @@ def test_any_index(array: Any, index: Any, assign: bool, value: Any) -> None:
         np.testing.assert_array_equal(result.numpy(), array[index])
 
 
-@given(st.lists(st.one_of(st.integers(-2, 4), st.floats(), st.none(), st.sampled_from(["N", "M", ""])), max_size=4), st.sampled_from([None, "float64", "int64", "x"]))
+@given(
+    st.lists(st.one_of(st.integers(-2, 4), st.floats(), st.none(), st.sampled_from(["N", "M", ""])), max_size=4),
+    st.sampled_from([None, "float64", "int64", "x"]),
+)
 def test_any_shape_to_trace_from(shape: list[Any], dtype: Any) -> None:
     net = nn.Sequential(nn.LazyLinear(3), nn.ReLU(), nn.Linear(3, 2))
     graph = unharmed(lambda: gn.trace(net, tuple(shape), dtype=dtype))
@@ -333,7 +397,9 @@ def test_any_shape_to_trace_from(shape: list[Any], dtype: Any) -> None:
         assert str(graph) and graph.to_dot()
 
 
-@given(st.lists(st.tuples(st.sampled_from(["weight", "bias", "other", "0.weight"]), operands), max_size=3), st.booleans())
+@given(
+    st.lists(st.tuples(st.sampled_from(["weight", "bias", "other", "0.weight"]), operands), max_size=3), st.booleans()
+)
 def test_any_state_dict(entries: list[tuple[str, Any]], strict: bool) -> None:
     for layer in (nn.Linear(3, 2), nn.LazyLinear(2)):
         before = {k: repr(v) for k, v in layer.state_dict().items()}

@@ -101,7 +101,9 @@ def test_every_function_of_the_package_can_be_added() -> None:
         g.output(g.mse_loss(g.where(z > 0, z, -z), g.sigmoid(z)))
     a = gn.rand(2, 3)
     expected = gn.cat([gn.tanh(a), gn.softmax(a, dim=1)])
-    assert g(a).item() == nn.functional.mse_loss(gn.where(expected > 0, expected, -expected), gn.sigmoid(expected)).item()
+    assert (
+        g(a).item() == nn.functional.mse_loss(gn.where(expected > 0, expected, -expected), gn.sigmoid(expected)).item()
+    )
     assert g.node("t").op == "tanh"
 
 
@@ -276,24 +278,36 @@ def insert(g: Any, node: Any, type_: Any, at: int | None = None) -> None:
 F3 = TensorType((3,), gn.float32)
 VERIFY: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "no output": (lambda g: g.outputs.clear(), ("output",)),
-    "two nodes of one name": (lambda g: insert(g, Node("relu", g.nodes[1].inputs[:1], name="a"), F3), ("'a'", "rename")),
+    "two nodes of one name": (
+        lambda g: insert(g, Node("relu", g.nodes[1].inputs[:1], name="a"), F3),
+        ("'a'", "rename"),
+    ),
     "no type": (lambda g: insert(g, Node("relu", (Value(g.nodes[1]),), name="r"), None), ("r", "type")),
     "a wrong order": (lambda g: g.nodes.reverse(), ("later", "first")),
     "a node of another graph": (
-        lambda g: insert(g, Node("relu", (Value(small().nodes[1]),), name="r"), F3), ("r", "not in this graph"),
+        lambda g: insert(g, Node("relu", (Value(small().nodes[1]),), name="r"), F3),
+        ("r", "not in this graph"),
     ),
-    "an output of another graph": (lambda g: g.outputs.append(Value(small().nodes[1])), ("output", "not in this graph")),
-    "a result that is not there": (lambda g: insert(g, Node("relu", (Value(g.nodes[1], 3),), name="r"), F3), ("r", "3")),
+    "an output of another graph": (
+        lambda g: g.outputs.append(Value(small().nodes[1])),
+        ("output", "not in this graph"),
+    ),
+    "a result that is not there": (
+        lambda g: insert(g, Node("relu", (Value(g.nodes[1], 3),), name="r"), F3),
+        ("r", "3"),
+    ),
     "a nameless parameter": (lambda g: g.parameter_names.clear(), ("a", "parameter")),
     "an unknown op": (lambda g: insert(g, Node("frob", (), name="f"), F3), ("f", "'frob'")),
     "a wrong shape": (lambda g: g.types.update({g.nodes[1]: (F3,)}), ("a", "(3,)")),
     "a wrong dtype": (
-        lambda g: g.types.update({g.nodes[2]: (TensorType(g.types[g.nodes[2]][0].shape, gn.float64),)}), ("relu", "float64"),
+        lambda g: g.types.update({g.nodes[2]: (TensorType(g.types[g.nodes[2]][0].shape, gn.float64),)}),
+        ("relu", "float64"),
     ),
     "operands that do not fit": (
-        lambda g: insert(g, Node("matmul", (Value(g.nodes[0]), Literal(1.0, gn.float32)), name="m"), F3), ("m", "matrices"),
+        lambda g: insert(g, Node("matmul", (Value(g.nodes[0]), Literal(1.0, gn.float32)), name="m"), F3),
+        ("m", "matrices"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", VERIFY)
@@ -317,20 +331,24 @@ def in_graph(function: Callable[[Any, Any], Any]) -> Callable[[], Any]:
 WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "share with nobody": (in_graph(lambda g, x: g.linear(x, 3, share="b")), ValueError, "'b'.*'a'"),
     "share with other sizes": (in_graph(lambda g, x: g.linear(x, 5, share="a")), ValueError, "'a'.*3.*5"),
-    "share with other features": (in_graph(lambda g, x: g.linear(g.linear(x, 9), 3, share="a")), ValueError, "4.*9|9.*4"),
+    "share with other features": (
+        in_graph(lambda g, x: g.linear(g.linear(x, 9), 3, share="a")),
+        ValueError,
+        "4.*9|9.*4",
+    ),
     "a name twice": (in_graph(lambda g, x: g.linear(x, 3, name="a")), ValueError, "'a'"),
     "an unknown op": (in_graph(lambda g, x: g.op("frobnicate", x)), ValueError, "'frobnicate'"),
     "an unknown function": (in_graph(lambda g, x: g.frobnicate(x)), AttributeError, "frobnicate"),
-    "too few operands": (in_graph(lambda g, x: g.op("add", x)), (TypeError, ValueError), "add"),  # type: ignore[dict-item]
-    "a setting forgotten": (in_graph(lambda g, x: g.op("sum", x)), (TypeError, ValueError), "sum.*axes"),  # type: ignore[dict-item]
-    "a setting too many": (in_graph(lambda g, x: g.op("relu", x, slope=1)), (TypeError, ValueError), "slope"),  # type: ignore[dict-item]
+    "too few operands": (in_graph(lambda g, x: g.op("add", x)), (TypeError, ValueError), "add"),
+    "a setting forgotten": (in_graph(lambda g, x: g.op("sum", x)), (TypeError, ValueError), "sum.*axes"),
+    "a setting too many": (in_graph(lambda g, x: g.op("relu", x, slope=1)), (TypeError, ValueError), "slope"),
     "no module": (in_graph(lambda g, x: g.call(3, x)), TypeError, "int"),
     "a number for an output": (in_graph(lambda g, x: 3), TypeError, "int"),
     "a negative size": (in_graph(lambda g, x: g.linear(x, -3)), ValueError, "-3"),
     "shapes that do not fit": (in_graph(lambda g, x: x @ g.input("y", (5, 2))), ValueError, "4.*5"),
     "no operations": (lambda: empty(), ValueError, "empty"),
     "no output": (lambda: without_output(), ValueError, "output"),
-    "a name that is a number": (lambda: gn.Graph(3), TypeError, "3"),  # type: ignore[arg-type]
+    "a name that is a number": (lambda: gn.Graph(3), TypeError, "3"),
     "too many inputs": (lambda: small()(gn.ones(1, 4), gn.ones(1, 4)), ValueError, r"1 input.*\(x\).*2"),
     "no inputs": (lambda: small()(), ValueError, r"x.*0"),
     "another rank": (lambda: small()(gn.ones(4)), ValueError, r"x.*\(N, 4\).*\(4,\)"),
@@ -338,7 +356,11 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "another dtype": (lambda: small()(gn.ones(1, 4).long()), TypeError, "x.*float32.*int64"),
     "a list": (lambda: small()([[1.0] * 4]), TypeError, "x.*list"),
     "an unknown node": (lambda: small().node("zz"), ValueError, "'zz'.*a"),
-    "two outputs for a gradient": (lambda: gn.trace(lambda x: (x * 1, x * 2), (1,)).gradient(), RuntimeError, "2 outputs"),
+    "two outputs for a gradient": (
+        lambda: gn.trace(lambda x: (x * 1, x * 2), (1,)).gradient(),
+        RuntimeError,
+        "2 outputs",
+    ),
 }
 
 
@@ -385,9 +407,9 @@ def test_a_graph_is_not_run_before_it_is_finished() -> None:
 
 
 def test_a_graph_that_failed_leaves_nothing_behind() -> None:
-    with pytest.raises(KeyError), gn.Graph() as g:
-        g.input("x", (1,))
-        raise KeyError
+    g = gn.Graph()
+    with pytest.raises(ZeroDivisionError), g:
+        g.input("x", (1 // 0,))
     assert (nn.Parameter(gn.ones(1)) * 2).item() == 2
     with pytest.raises(gn.GraphError):
         g(gn.ones(1))

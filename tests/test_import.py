@@ -9,7 +9,20 @@ from typing import Any
 
 import pytest
 
-HEAVY = ("networkx", "torch", "matplotlib", "rich", "typer", "tqdm", "sklearn", "pandas", "PIL", "IPython", "onnx", "jax")
+HEAVY = (
+    "networkx",
+    "torch",
+    "matplotlib",
+    "rich",
+    "typer",
+    "tqdm",
+    "sklearn",
+    "pandas",
+    "PIL",
+    "IPython",
+    "onnx",
+    "jax",
+)
 
 
 def run(code: str) -> Any:
@@ -27,7 +40,8 @@ def loaded(code: str) -> list[str]:
 USES = {
     "import": "import graphnet",
     "import as torch": "import graphnet as torch; from graphnet import nn; from graphnet.nn import functional",
-    "a step": "import graphnet as g; n = g.nn.Linear(2, 1); n(g.ones(1, 2)).sum().backward(); g.optim.SGD(n.parameters()).step()",
+    "a step": "import graphnet as g; n = g.nn.Linear(2, 1); o = g.optim.SGD(n.parameters()); "
+    "n(g.ones(1, 2)).sum().backward(); o.step()",
     "a trace": "import graphnet as g; t = g.trace(g.nn.Linear(2, 1), ('N', 2)); print(t); t.to_dot()",
 }
 

@@ -76,15 +76,19 @@ def test_none_keeps_the_place_of_a_parameter_or_child() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
-    "tensor for a parameter": (lambda: setattr(nn.Linear(1, 1), "weight", gn.ones(1, 1)), TypeError, r"weight.*Parameter"),
+    "tensor for a parameter": (
+        lambda: setattr(nn.Linear(1, 1), "weight", gn.ones(1, 1)),
+        TypeError,
+        r"weight.*Parameter",
+    ),
     "number for a child": (lambda: setattr(Block(), "first", 3), TypeError, "first"),
     "array for a buffer": (lambda: setattr(Block(), "count", "x"), TypeError, "count"),
     "a dot in a name": (lambda: nn.Module().add_module("a.b", nn.ReLU()), ValueError, r"a\.b"),
     "an empty name": (lambda: nn.Module().add_module("", nn.ReLU()), ValueError, "empty"),
-    "a name that is no string": (lambda: nn.Module().add_module(1, nn.ReLU()), TypeError, "1"),  # type: ignore[arg-type]
-    "no module": (lambda: nn.Module().add_module("a", 3), TypeError, "int"),  # type: ignore[arg-type]
-    "a name that is taken": (lambda: nn.Module().add_module("forward", nn.ReLU()), (ValueError, KeyError), "forward"),  # type: ignore[dict-item]
-    "no parameter": (lambda: nn.Module().register_parameter("a", gn.ones(1)), TypeError, "Parameter"),  # type: ignore[arg-type]
+    "a name that is no string": (lambda: nn.Module().add_module(1, nn.ReLU()), TypeError, "1"),
+    "no module": (lambda: nn.Module().add_module("a", 3), TypeError, "int"),
+    "a name that is taken": (lambda: nn.Module().add_module("forward", nn.ReLU()), (ValueError, KeyError), "forward"),
+    "no parameter": (lambda: nn.Module().register_parameter("a", gn.ones(1)), TypeError, "Parameter"),
     "a class in a Sequential": (lambda: nn.Sequential(nn.ReLU), TypeError, "ReLU"),
     "a function in a Sequential": (lambda: nn.Sequential(gn.relu), TypeError, "function"),
     "a list in a Sequential": (lambda: nn.Sequential([nn.ReLU()]), TypeError, "list"),
@@ -92,13 +96,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "unknown child": (lambda: nn.Sequential().get_submodule("a.b"), AttributeError, "'a'"),
     "unknown attribute": (lambda: nn.Linear(1, 1).wieght, AttributeError, "'Linear' object has no attribute 'wieght'"),
     "no forward": (lambda: nn.Module()(1), NotImplementedError, "forward"),
-    "train with a number": (lambda: nn.Module().train(2), (TypeError, ValueError), "2"),  # type: ignore[arg-type, dict-item]
+    "train with a number": (lambda: nn.Module().train(2), (TypeError, ValueError), "2"),
     "to an integer type": (lambda: nn.Linear(1, 1).to(gn.int64), TypeError, "int64"),
     "negative size": (lambda: nn.Linear(-1, 2), ValueError, "-1"),
-    "fractional size": (lambda: nn.Linear(2.5, 2), (TypeError, ValueError), "2.5"),  # type: ignore[arg-type, dict-item]
-    "infinite size": (lambda: nn.Linear(float("inf"), 2), (TypeError, ValueError), "inf"),  # type: ignore[arg-type, dict-item]
-    "nan size": (lambda: nn.LazyLinear(float("nan")), (TypeError, ValueError), "nan"),  # type: ignore[arg-type, dict-item]
-    "size as text": (lambda: nn.Linear("3", 2), (TypeError, ValueError), "'3'"),  # type: ignore[arg-type, dict-item]
+    "fractional size": (lambda: nn.Linear(2.5, 2), (TypeError, ValueError), "2.5"),
+    "infinite size": (lambda: nn.Linear(float("inf"), 2), (TypeError, ValueError), "inf"),
+    "nan size": (lambda: nn.LazyLinear(float("nan")), (TypeError, ValueError), "nan"),
+    "size as text": (lambda: nn.Linear("3", 2), (TypeError, ValueError), "'3'"),
     "unknown key of a ModuleDict": (lambda: nn.ModuleDict({"a": nn.ReLU()})["b"], KeyError, "b"),
 }
 
@@ -187,7 +191,9 @@ def test_float_and_double_convert_in_place() -> None:
     before = list(block.parameters())
     block(gn.ones(1, 2)).sum().backward()
     assert block.double() is block
-    assert all(a is b and b.dtype is gn.float64 and b.grad.dtype is gn.float64 for a, b in zip(before, block.parameters()))
+    assert all(
+        a is b and b.dtype is gn.float64 and b.grad.dtype is gn.float64 for a, b in zip(before, block.parameters())
+    )
     assert block.count.dtype is gn.float64
     assert block(gn.ones(1, 2).double()).dtype is gn.float64
     assert block.float()(np.ones((1, 2))).dtype is gn.float32
@@ -254,7 +260,7 @@ def test_only_dicts_are_loaded(state: Any) -> None:
 
 
 def test_lists_are_no_values_of_a_state_dict() -> None:
-    with pytest.raises(gn.StateDictError, match="'bias'.*list"):
+    with pytest.raises(gn.StateDictError, match=r"'bias'.*list"):
         nn.Linear(1, 1).load_state_dict({"weight": gn.ones(1, 1), "bias": [1.0]})
 
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import CASES, ULPS, Case, layouts
 
 import graphnet as gn
 from graphnet.ir import TensorType, Unifier, substitute, symbols
 from graphnet.ops import TABLE, infer
 from graphnet.ops.table import FLOAT
 from graphnet.tensor import apply
-from cases import CASES, ULPS, Case, layouts
 
 ALL = [case for cases in CASES.values() for case in cases]
 FLOATS = ("float32", "float64")
@@ -142,9 +142,9 @@ def test_a_graph_of_open_sizes_gives_the_eager_result(case: Case) -> None:
 
 
 DIFFERENTIABLE = [
-    case for case in ALL if case.smooth and case.floats
+    case for case in ALL if (case.smooth and case.floats
     and any(TABLE[case.op].gradient(i) is not None for i in case.floats)
-    and TABLE[case.op].result is None or case.op == "cast" and case.smooth and case.floats
+    and TABLE[case.op].result is None) or (case.op == "cast" and case.smooth and case.floats)
 ]  # fmt: skip
 
 
@@ -192,7 +192,9 @@ def test_gradients_are_those_of_central_differences(case: Case) -> None:
         assert gradient.dtype is gn.float64 and tuple(gradient.shape) == array.shape
         summed = max(1.0, float(np.abs(reference(case, operands)).sum()))
         largest = max(1.0, float(np.abs(expected).max(initial=0)))
-        np.testing.assert_allclose(gradient.numpy(), expected, rtol=0, atol=10 * (summed + 10 * largest) * eps ** (2 / 3))
+        np.testing.assert_allclose(
+            gradient.numpy(), expected, rtol=0, atol=10 * (summed + 10 * largest) * eps ** (2 / 3)
+        )
 
 
 @by_name(DIFFERENTIABLE)
@@ -267,7 +269,9 @@ def test_gradient_rules_read_what_the_row_saves_and_nothing_else(op: str) -> Non
         assert read == {i: set(row.reads(i)) for i in read}, "it saves what the rule does not read"
 
 
-@pytest.mark.parametrize("op", [op for op in TABLE.values() if op.operands and FLOAT in op.operands], ids=lambda op: op.name)
+@pytest.mark.parametrize(
+    "op", [op for op in TABLE.values() if op.operands and FLOAT in op.operands], ids=lambda op: op.name
+)
 def test_a_dtype_that_the_row_does_not_take_is_refused(op: Any) -> None:
     case = CASES[op.name][0]
     operands = case.typed("float32")

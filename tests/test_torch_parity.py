@@ -1,4 +1,4 @@
-"""What PyTorch computes, graphnet computes: values, gradients and dtypes of operators, methods, functions and losses."""
+"""What PyTorch computes, graphnet computes: values, gradients and dtypes of operators, methods, and losses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import graphnet as gn
-from graphnet.nn import functional as F
+from graphnet.nn import functional as F  # noqa: N812
 
 torch = pytest.importorskip("torch")
 TF = torch.nn.functional
@@ -218,7 +218,10 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "probabilities": (lambda f, a, b: f.cross_entropy(a, b.softmax(1).detach()), (LOGITS, LOGITS[::-1].copy())),
     "one example": (lambda f, a, b: f.cross_entropy(a, b), (LOGITS[0], np.array(3))),
     "images": (lambda f, a, b: f.cross_entropy(a, b), (data(2, 5, 3), np.array([[0, 1, 4], [2, 2, 3]]))),
-    "images none": (lambda f, a, b: f.cross_entropy(a, b, reduction="none"), (data(2, 5, 3), np.array([[0, 1, 4], [2, 2, 3]]))),
+    "images none": (
+        lambda f, a, b: f.cross_entropy(a, b, reduction="none"),
+        (data(2, 5, 3), np.array([[0, 1, 4], [2, 2, 3]])),
+    ),
     "far logits": (lambda f, a, b: f.cross_entropy(a * 1000, b), (LOGITS, CLASSES)),
     "linear": (lambda f, a, b, c: f.linear(a, b, c), (X, data(2, 4), data(2))),
     "linear without bias": (lambda f, a, b: f.linear(a, b), (data(2, 3, 4), data(2, 4))),
@@ -253,7 +256,7 @@ def outcome(function: Callable[[], Any]) -> tuple[str, Any]:
 
 
 @pytest.mark.parametrize("symbol", OPERATORS)
-@pytest.mark.parametrize("a, b", list(itertools.product(DTYPES, DTYPES)))
+@pytest.mark.parametrize(("a", "b"), list(itertools.product(DTYPES, DTYPES)))
 @pytest.mark.parametrize("ranks", [(1, 1), (1, 0), (0, 1), (0, 0)], ids=str)
 def test_dtypes_of_two_tensors(symbol: str, a: str, b: str, ranks: tuple[int, int]) -> None:
     x, y = data(*(3,) * ranks[0], dtype=a), data(*(3,) * ranks[1], dtype=b)
@@ -266,11 +269,12 @@ def test_dtypes_of_two_tensors(symbol: str, a: str, b: str, ranks: tuple[int, in
 
 @pytest.mark.parametrize("symbol", OPERATORS)
 @pytest.mark.parametrize("rank", [0, 1])
-@pytest.mark.parametrize("a, number", list(itertools.product(DTYPES, NUMBERS)))
+@pytest.mark.parametrize(("a", "number"), list(itertools.product(DTYPES, NUMBERS)))
 def test_dtypes_of_a_tensor_and_a_number(symbol: str, rank: int, a: str, number: Any) -> None:
     x = np.asarray(data(*(3,) * rank, dtype=a), a)
     for swap in (False, True):
-        def both(t: Any) -> Any:
+
+        def both(t: Any, swap: bool = swap) -> Any:
             return OPERATORS[symbol](number, t) if swap else OPERATORS[symbol](t, number)
 
         assert outcome(lambda: both(gn.tensor(x)))[0] == outcome(lambda: both(torch.tensor(x)))[0]
@@ -291,7 +295,9 @@ def test_dtypes_in_place(symbol: str, a: str, b: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("method", ["sum", "prod", "mean", "max", "min", "any", "all", "argmax", "exp", "abs", "sigmoid", "sqrt"])
+@pytest.mark.parametrize(
+    "method", ["sum", "prod", "mean", "max", "min", "any", "all", "argmax", "exp", "abs", "sigmoid", "sqrt"]
+)
 def test_dtypes_of_methods(method: str, dtype: str) -> None:
     if (method, dtype) == ("argmax", "bool"):
         pytest.skip("torch has no kernel for it")

@@ -113,7 +113,15 @@ def test_printing_shows_nodes_types_classes_and_places() -> None:
     graph = gn.trace(Tied(), ("N", 5))
     text = str(graph)
     assert text == repr(graph)
-    for part in ("graph Tied(x: float32(N, 5))", "first", "linear(", "float32(N, 4)", "Linear", "test_trace.py:", "again.weight"):
+    for part in (
+        "graph Tied(x: float32(N, 5))",
+        "first",
+        "linear(",
+        "float32(N, 4)",
+        "Linear",
+        "test_trace.py:",
+        "again.weight",
+    ):
         assert part in text, part
     assert text.count("again.weight") >= 2
 
@@ -219,7 +227,9 @@ def test_sizes_in_arithmetic() -> None:
     np.testing.assert_array_equal(graph(x).numpy(), (x.sum(0) / 4).numpy())
 
 
-@pytest.mark.parametrize("drive", [range, lambda n: [0][n], int, lambda n: list(range(3))[:n]], ids=["range", "index", "int", "slice"])
+@pytest.mark.parametrize(
+    "drive", [range, lambda n: [0][n], int, lambda n: list(range(3))[:n]], ids=["range", "index", "int", "slice"]
+)
 def test_an_unknown_size_cannot_drive_python(drive: Any) -> None:
     def function(x: Any) -> Any:
         drive(x.shape[0])
@@ -380,7 +390,7 @@ def test_a_traced_tensor_is_of_no_use_after_its_graph() -> None:
     gn.trace(lambda x: kept.append(x) or x * 2, (2,))
     with pytest.raises(gn.GraphError, match=r"test_trace\.py:\d+.*finished"):
         kept[0] + 1
-    with pytest.raises(gn.GraphError, match="finished|another"):
+    with pytest.raises(gn.GraphError, match=r"finished|another"):
         gn.trace(lambda x: x + kept[0], (2,))
 
 
@@ -397,7 +407,11 @@ WRONG = {
     "an empty network": (lambda: gn.trace(nn.Sequential(), (1,)), ValueError, "empty"),
     "a network that returns nothing": (lambda: gn.trace(lambda x: None, (1,)), ValueError, "NoneType"),
     "a network that returns a number": (lambda: gn.trace(lambda x: 3, (1,)), ValueError, "int"),
-    "a network that ignores its input": (lambda: gn.trace(lambda x: gn.ones(2), (1,)), (ValueError, RuntimeError), "input"),
+    "a network that ignores its input": (
+        lambda: gn.trace(lambda x: gn.ones(2), (1,)),
+        (ValueError, RuntimeError),
+        "input",
+    ),
     "an unknown dtype": (lambda: gn.trace(mlp(), (1, 2), dtype="complex64"), TypeError, "complex64"),
     "too many inputs": (lambda: gn.trace(mlp(), (1, 2), (1, 2)), TypeError, "positional|inputs"),
 }
