@@ -3,6 +3,17 @@
 // gemm_dots: both operands contiguous along k; dot products on whole vectors, their lanes summed as a tree. For few
 // columns (n < a vector) or few rows. gemm_streams: few rows times a row-major b, which is read once, row by row.
 
+// Lane l gets what lane (l + by) modulo W held.
+template <class V>
+GN_INLINE V turned_lanes(V v, int64_t by) {
+  using T = std::remove_cv_t<std::remove_reference_t<decltype(v[0])>>;
+  constexpr int W = static_cast<int>(sizeof(V) / sizeof(T));
+  alignas(64) T twice[2 * W];
+  store(twice, v);
+  store(twice + W, v);
+  return load(twice + by);
+}
+
 // sums of R x C dot products of length k: lane r * C + s for kAlongCols, s * R + r otherwise. Rows and columns beyond
 // m and n repeat the last one; their sums are to be dropped.
 template <class T, int R, int C, bool kAlongCols, bool kPrefetch>
@@ -23,10 +34,18 @@ GN_INLINE typename Vec<T>::V dots(const T* a, int64_t ra, int64_t m, const T* b,
       GN_EACH(s, C) acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value]; GN_END;
     GN_END;
   };
+  // Up to the cache line's boundary first, with element i in the lane that i - first has modulo W: each lane then adds
+  // up what it would without that start, and the sum does not depend on where the operands lie.
   int64_t q = 0;
-  if (GN_VECTOR_BYTES == 64 && k >= 4 * W) {
-    q = to_boundary(a, ra);
-    if (q > 0) partial(0, q);
+  const int64_t first = GN_VECTOR_BYTES == 64 && k >= 4 * W ? to_boundary(a, ra) : 0;
+  if (first > 0) {
+    V vb[C];
+    GN_EACH(s, C) vb[s.value] = turned_lanes(load_n(pb[s.value], first), first); GN_END;
+    GN_EACH(r, R)
+      const V va = turned_lanes(load_n(pa[r.value], first), first);
+      GN_EACH(s, C) acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value]; GN_END;
+    GN_END;
+    q = first;
   }
   for (; q + W <= k; q += W) {
     V vb[C];
@@ -40,6 +59,9 @@ GN_INLINE typename Vec<T>::V dots(const T* a, int64_t ra, int64_t m, const T* b,
     GN_END;
   }
   if (q < k) partial(q, k - q);
+  if (first > 0) {
+    GN_EACH(x, W) acc[x.value] = turned_lanes(acc[x.value], W - first); GN_END;
+  }
   return lane_sums(acc);
 }
 
@@ -215,6 +237,13 @@ template <class T>
 void gemm(const Product& p) {
   constexpr int W = Vec<T>::W;
   const bool a_rows = p.ca == 1, b_columns = p.rb == 1;
+#if GN_VECTOR_BYTES == 64
+  if constexpr (sizeof(T) == 4) {
+    // Small products would only pay for the conversion.
+    static const bool has_bf16 = cpu_has_avx512_bf16();
+    if (matmul_precision() == 2 && has_bf16 && p.m >= 32 && p.n >= 32 && p.k >= 32) return avx512_bf16::product(p);
+  }
+#endif
   if (p.n < W) {
     if (a_rows && p.k >= W) {
       if (b_columns) return gemm_dots<T>(p);
