@@ -90,7 +90,25 @@ TENSORS: Table = {
     "a tensor for a decorator": (lambda: gn.no_grad()(3), gn.ArgumentTypeError, TypeError, "int"),
 }
 
+ONE = np.array([1])
 OPERATIONS: Table = {
+    "array as an axis": (lambda: gn.ones(2, 2).sum(ONE), gn.ArgumentTypeError, TypeError, "sum"),
+    "array as a size": (lambda: gn.ones(ONE), gn.ArgumentTypeError, TypeError, "ones"),
+    "array as a size of a layer": (lambda: nn.Linear(ONE, 1), gn.GraphnetError, (TypeError, ValueError), "Linear"),
+    "array within an index": (lambda: gn.ones(2)[(ONE,)], gn.ArgumentTypeError, TypeError, "index"),
+    "array as a bound of a slice": (lambda: gn.ones(2)[ONE:], gn.ArgumentTypeError, TypeError, "index|slice"),
+    "array as the end of arange": (lambda: gn.arange(np.ones(2)), gn.ArgumentTypeError, TypeError, "arange"),
+    "array as a bound of randint": (lambda: gn.randint(np.ones(0), (1,)), gn.ArgumentTypeError, TypeError, "randint"),
+    "list as linspace's count": (lambda: gn.linspace(0, 1, []), gn.GraphnetError, (TypeError, ValueError), "linspace"),
+    "array as a seed": (lambda: gn.manual_seed(np.ones(2, int)), gn.ArgumentTypeError, TypeError, "manual_seed"),
+    "cat of 0-d tensors": (lambda: gn.cat([gn.tensor(1.0)]), gn.GraphnetError, (ValueError, IndexError), "cat"),
+    "assigning rows of a number": (
+        lambda: gn.tensor(1.0).__setitem__([], 1.0),
+        gn.GraphnetError,
+        IndexError,
+        "0-d|axes",
+    ),
+    "text as a dtype": (lambda: gn.ones(2).to("a"), gn.DTypeError, TypeError, "'a'"),
     "shapes that do not broadcast": (
         lambda: gn.ones(2, 3) + gn.ones(4),
         gn.ShapeError,

@@ -413,3 +413,18 @@ def test_a_graph_that_failed_leaves_nothing_behind() -> None:
     assert (nn.Parameter(gn.ones(1)) * 2).item() == 2
     with pytest.raises(gn.GraphError):
         g(gn.ones(1))
+
+
+def test_deep_graphs_are_no_problem() -> None:
+    def chain(x: Any) -> Any:
+        for _ in range(3000):
+            x = x + 1
+        return x
+
+    g = gn.trace(chain, ("N",))
+    x = gn.zeros(2)
+    assert g(x).tolist() == [3000.0] * 2
+    for twin in (copy.deepcopy(g), pickle.loads(pickle.dumps(g))):
+        assert len(twin) == 3001 and twin(x).tolist() == [3000.0] * 2
+    assert g.gradient()(x, gn.ones(2))[1].tolist() == [1.0, 1.0]
+    assert len(str(g).splitlines()) == 3002
