@@ -44,7 +44,8 @@ struct TypeError : std::logic_error {
 using ValueError = std::invalid_argument;
 using IndexError = std::out_of_range;
 
-// The caller's choice of accuracy for float32 products: 0 highest (float32), 1 high and 2 medium (bfloat16 inputs).
+// The caller's choice of accuracy for float32 products: 0 highest and 1 high (float32), 2 medium (bfloat16 inputs where
+// the processor multiplies them).
 int matmul_precision();
 void set_matmul_precision(int level);
 

@@ -163,10 +163,16 @@ struct Exp {
   }
 };
 struct Log {
-  GN_INLINE VF f(VF x) { return vlog(x); }
+  template <class V>
+  GN_INLINE V f(V x) {
+    return vlog(x);
+  }
 };
 struct Tanh {
-  GN_INLINE VF f(VF x) { return vtanh(x); }
+  template <class V>
+  GN_INLINE V f(V x) {
+    return vtanh(x);
+  }
 };
 struct Sigmoid {
   template <class V>
@@ -267,8 +273,8 @@ GN_PREDICATE(isnan, IsNan)
 GN_PREDICATE(isfinite, IsFinite)
 GN_KERNEL(logical_not, 1, nullptr, nullptr, nullptr, nullptr, (loop1<uint8_t, uint8_t, Not>))
 GN_KERNEL(exp, 6, (loop_vector<float, Exp>), (loop_vector<double, Exp>), nullptr, nullptr, nullptr)
-GN_KERNEL(log, 6, (loop_vector<float, Log>), nullptr, nullptr, nullptr, nullptr)
-GN_KERNEL(tanh, 8, (loop_vector<float, Tanh>), nullptr, nullptr, nullptr, nullptr)
+GN_KERNEL(log, 6, (loop_vector<float, Log>), (loop_vector<double, Log>), nullptr, nullptr, nullptr)
+GN_KERNEL(tanh, 8, (loop_vector<float, Tanh>), (loop_vector<double, Tanh>), nullptr, nullptr, nullptr)
 GN_KERNEL(sigmoid, 8, (loop_vector<float, Sigmoid>), (loop_vector<double, Sigmoid>), nullptr, nullptr, nullptr)
 GN_KERNEL(erf, 8, (loop_vector<float, Erf>), nullptr, nullptr, nullptr, nullptr)
 

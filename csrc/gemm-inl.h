@@ -7,26 +7,6 @@
 //
 // Dead ends: `#pragma GCC unroll` leaves accumulators on the stack (63 instead of 108 GFLOP/s), hence each<N>.
 
-template <int N>
-struct Int {
-  static constexpr int value = N;
-};
-
-template <int I, int N, class F>
-GN_INLINE void each_from(F&& f) {
-  if constexpr (I < N) {
-    f(Int<I>{});
-    each_from<I + 1, N>(f);
-  }
-}
-template <int N, class F>
-GN_INLINE void each(F&& f) {
-  each_from<0, N>(f);
-}
-#define GN_EACH(i, n) each<n>([&](auto i) __attribute__((always_inline)) {
-#define GN_END \
-  })
-
 #if GN_VECTOR_BYTES == 64
 constexpr int kRows = 8, kCols = 3;
 #elif GN_VECTOR_BYTES == 32

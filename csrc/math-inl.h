@@ -1,6 +1,6 @@
 // exp, log, tanh, sigmoid and erf on whole vectors, branch-free, correct for subnormals, infinities and NaN.
 // Errors against the exact value, measured over a dense sweep by tests/kernels: see there; the contract is 2 ulp.
-// Coefficients: Cephes (S. Moshier) for exp, log, tanh; N. Juffa's for erf.
+// Coefficients: Cephes (S. Moshier) for exp, tanh and float32 log; fdlibm for float64 log; N. Juffa's for erf.
 
 template <class To, class From>
 GN_INLINE To bit_as(From x) {
@@ -86,6 +86,46 @@ GN_INLINE VF vlog(VF x) {
   r = x == 0.0f ? broadcast<float>(-__builtin_inff()) : r;
   r = x < 0.0f ? broadcast<float>(__builtin_nanf("")) : r;
   return ((x == __builtin_inff()) | (x != x)) ? x : r;
+}
+
+GN_INLINE VD vlog(VD x) {
+  const VL tiny = x < 2.2250738585072014e-308;
+  const VD scaled = tiny ? x * 18014398509481984.0 : x;  // 2^54
+  const VL shifted = bit_as<VL>(scaled) - 0x3FE6A09E667F3BCD;
+  // The exponent as a double, through the low bits of 1.5 * 2^52: AVX2 has no conversion from int64.
+  const double magic = 6755399441055744.0;
+  const VL high = shifted >> 52;
+  VD e = bit_as<VD>(high + 0x4338000000000000) - magic;
+  e = tiny ? e - 54.0 : e;
+  const VD f = bit_as<VD>((shifted & 0x000FFFFFFFFFFFFF) + 0x3FE6A09E667F3BCD) - 1.0;
+  const VD s = f / (f + 2.0);
+  const VD z = s * s, w = z * z;
+  VD even = w * 1.531383769920937332e-01 + 2.222219843214978396e-01;
+  even = (even * w + 3.999999999940941908e-01) * w;
+  VD odd = w * 1.479819860511658591e-01 + 1.818357216161805012e-01;
+  odd = odd * w + 2.857142874366239149e-01;
+  odd = (odd * w + 6.666666666666735130e-01) * z;
+  const VD half = f * f * 0.5;
+  VD r = s * (half + (odd + even)) + e * 1.90821492927058770002e-10;
+  r = e * 6.93147180369123816490e-01 - ((half - r) - f);
+  r = x == 0.0 ? broadcast<double>(-__builtin_inf()) : r;
+  r = x < 0.0 ? broadcast<double>(__builtin_nan("")) : r;
+  return ((x == __builtin_inf()) | (x != x)) ? x : r;
+}
+
+GN_INLINE VD vtanh(VD x) {
+  const VD a = x < 0.0 ? -x : x;
+  const VD z = x * x;
+  VD p = z * -9.64399179425052238628e-1 - 9.92877231001918586564e1;
+  p = p * z - 1.61468768441708447952e3;
+  VD q = z + 1.12811678491632931402e2;
+  q = q * z + 2.23548839060100448583e3;
+  q = q * z + 4.84406305325125486048e3;
+  // z may be infinite where `small` is not chosen.
+  const VD small = x + x * (z * (p / q));
+  const VD t = 1.0 - 2.0 / (vexp(a + a) + 1.0);
+  const VD big = x < 0.0 ? -t : t;
+  return a < 0.625 ? small : (x != x ? x : big);
 }
 
 GN_INLINE VF vtanh(VF x) {

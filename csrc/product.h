@@ -24,6 +24,11 @@ struct Product {
 };
 using ProductFunction = void (*)(const Product&);
 
+// float32 with bfloat16 inputs; only where cpu_has_avx512_bf16().
+namespace avx512_bf16 {
+void product(const Product& p);
+}
+
 // Batches, strides and threads around a target's single-threaded product.
 void run_matmul(const Call& call, ProductFunction f32, ProductFunction f64);
 void run_linear(const Call& call, ProductFunction f32, ProductFunction f64);

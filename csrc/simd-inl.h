@@ -99,6 +99,27 @@ GN_INLINE V turned(V v) {
     return __builtin_shufflevector(v, v, (0 + H) % W, (1 + H) % W);
 }
 
+// A loop unrolled by the compiler's front end: GN_EACH(i, n) body GN_END, with i.value a constant.
+template <int N>
+struct Int {
+  static constexpr int value = N;
+};
+
+template <int I, int N, class F>
+GN_INLINE void each_from(F&& f) {
+  if constexpr (I < N) {
+    f(Int<I>{});
+    each_from<I + 1, N>(f);
+  }
+}
+template <int N, class F>
+GN_INLINE void each(F&& f) {
+  each_from<0, N>(f);
+}
+#define GN_EACH(i, n) each<n>([&](auto i) __attribute__((always_inline)) {
+#define GN_END \
+  })
+
 // Exchange of the lanes whose index has bit H between two vectors, the step of a transposition:
 // low: a's lanes without the bit, and b's moved up to those with it; high: the others.
 #define GN_LOW(i) ((i) & H) ? W + (i) - H : (i)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from kernel_support import FLOATS, call, layouts, run, sample
 
+from graphnet import _core
+
 SIZES = [0, 1, 2, 3, 5, 8, 10, 13, 16, 17, 33, 48, 50, 64, 100]
 TRICKY = [
     (1, 1030, 3), (1, 70, 1100), (2, 20, 256), (4, 30, 97), (33, 64, 128), (70, 1025, 50), (65, 40, 1100), (256, 64, 10),
@@ -150,3 +152,26 @@ def test_updates(rng, dtype, shape):
             np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
         one = [np.asfortranarray(x) for x in one]
         run(fused, (a, b), one, params)
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 64), (33, 777, 50), (100, 32, 321), (200, 1600, 48)])
+def test_medium_precision(rng, shape):
+    m, k, n = shape
+    a, b, bias = sample(rng, (m, k), np.float32), sample(rng, (k, n), np.float32), sample(rng, (n,), np.float32)
+    exact = a.astype(np.float64) @ b.astype(np.float64) + bias
+    size = np.abs(a).astype(np.float64) @ np.abs(b) + np.abs(bias)
+    assert _core.get_matmul_precision() == "highest"
+    _core.set_matmul_precision("medium")
+    try:
+        for x, y in itertools.product((a, np.asfortranarray(a)), (b, np.asfortranarray(b))):
+            got = call("matmul", (x, y, bias), (m, n), np.float32)
+            assert (np.abs(got - exact) <= 2**-7 * size).all()
+            got = call("matmul", (x, y, bias), (m, n), np.float32, (0, 1))
+            assert (np.abs(got - np.maximum(exact, 0)) <= 2**-7 * size).all()
+        out = np.ones((m, n), np.float32)
+        run("matmul", (a, b), (out,), (1,))
+        assert (np.abs(out - 1 - exact + bias) <= 2**-7 * size + 1e-5).all()
+    finally:
+        _core.set_matmul_precision("highest")
+    with pytest.raises(ValueError, match="matmul precision: expected highest, high or medium, got 'low'"):
+        _core.set_matmul_precision("low")
