@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CASES, ULPS, Case, layouts
+from cases import CASES, ULPS, Case, floats, layouts
 
 import graphnet as gn
 from graphnet.ir import TensorType, Unifier, substitute, symbols
@@ -98,6 +98,36 @@ def test_memory_layout_does_not_change_the_result(case: Case, layout: str) -> No
     assert_close(case, got, expected.astype(np.float64) if expected.dtype.kind == "f" else expected, plain)
     for before, after in zip(case.typed("float32"), other):
         np.testing.assert_array_equal(before, after, "the kernel wrote to its operand")
+
+
+def moved(array: Any, offset: int) -> Any:
+    """A copy whose memory starts `offset` bytes behind a multiple of 64."""
+    memory = np.zeros(array.nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+LONG = [
+    Case("matmul", "long", (floats(3, 301), floats(301, 5))),
+    Case("linear", "long-rows", (floats(2, 301), floats(67, 301), floats(67))),
+    Case("linear", "one-row", (floats(1, 301), floats(67, 301))),
+    Case("sum", "long", (floats(3, 301),), {"axes": (1,), "keepdims": False}),
+    Case("softmax", "long", (floats(3, 301),)),
+]
+
+
+@by_name([*(case for case in ALL if case.floats), *LONG])
+def test_where_operands_lie_in_memory_does_not_change_a_bit(case: Case) -> None:
+    """Otherwise equal networks would differ, as their weights lie elsewhere."""
+    plain = case.typed("float32")
+    results = [
+        apply(case.op, *tensors([moved(o, at) if isinstance(o, np.ndarray) else o for o in plain]), **case.attrs)
+        for at in (0, 8, 16, 40)
+    ]
+    for other in results[1:]:
+        np.testing.assert_array_equal(other.numpy(), results[0].numpy())
 
 
 @by_name([case for case in ALL if case.op != "iota"])
