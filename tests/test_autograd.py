@@ -324,6 +324,21 @@ def test_each_thread_has_its_own_mode_and_gradients() -> None:
         assert w.grad.tolist() == [100.0 * (i + 1)] * 4
 
 
+def test_threads_add_to_the_gradient_of_one_leaf(busy_threads: None) -> None:
+    w = nn.Parameter(gn.zeros(4))
+
+    def work() -> None:
+        for _ in range(200):
+            (w * 1).sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert w.grad.tolist() == [800.0] * 4
+
+
 def test_a_network_serves_several_threads() -> None:
     net = nn.Sequential(nn.LazyLinear(16), nn.ReLU(), nn.LazyLinear(4))
     x = gn.rand(8, 5)

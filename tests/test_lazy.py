@@ -6,6 +6,7 @@ import copy
 import io
 import itertools
 import pickle
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -455,3 +456,26 @@ def test_a_forward_that_leaves_a_lazy_layer_unreached_says_which(way: Callable[[
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         net(gn.ones(1, 4))  # said once
+
+
+def test_several_threads_may_make_the_first_call(busy_threads: None) -> None:
+    x = gn.ones(2, 5)
+    for seed in range(50):
+        gn.manual_seed(seed)
+        net = lazy()
+        gn.manual_seed(seed)
+        expected = explicit()(x).tolist()
+        results: list[Any] = []
+        threads = [threading.Thread(target=lambda n=net, r=results: r.append(n(x).tolist())) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert results == [expected] * 6
+
+
+def test_a_state_dict_made_before_shows_the_values_after() -> None:
+    net = lazy()
+    state = net.state_dict()
+    net(gn.ones(1, 5))
+    assert all(state[name].tolist() == p.tolist() for name, p in net.named_parameters())
