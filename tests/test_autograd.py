@@ -245,6 +245,35 @@ def test_views_show_what_is_written() -> None:
     assert copied[0].item() == 7
 
 
+OVERLAPS: dict[str, Callable[[Any], Any]] = {
+    "forwards": lambda x: x.__setitem__(slice(1, None), x[:-1]),
+    "backwards": lambda x: x.__setitem__(slice(None, -1), x[1:]),
+    "transposed": lambda x: x.__setitem__(slice(None), x.T),
+    "columns": lambda x: x.__setitem__((slice(None), slice(1, None)), x[:, :-1]),
+    "a row over all": lambda x: x.__setitem__(slice(None), x[1]),
+    "rows by index": lambda x: x.__setitem__([0, 1], x[1:3]),
+    "added transposed": lambda x: x.__iadd__(x.T),
+    "added to a part": lambda x: x[1:].__iadd__(x[:-1]),
+}
+
+
+@pytest.mark.parametrize("size", [3, 50])
+@pytest.mark.parametrize("name", OVERLAPS)
+def test_writing_a_part_of_a_tensor_into_another_part(name: str, size: int) -> None:
+    """As NumPy does it: what is read is what was there before."""
+    expected = np.arange(size * size, dtype=np.float32).reshape(size, size)
+    tensor = gn.tensor(expected)
+    OVERLAPS[name](expected)
+    OVERLAPS[name](tensor)
+    assert tensor.tolist() == expected.tolist()
+
+
+def test_copying_a_tensor_into_its_own_transpose() -> None:
+    tensor = gn.arange(2500.0).reshape(50, 50)
+    expected = tensor.numpy().T.copy()
+    assert tensor.copy_(tensor.T).tolist() == expected.tolist()
+
+
 def test_an_in_place_result_must_fit() -> None:
     x = gn.ones(3)
     with pytest.raises(gn.ShapeError, match=r"\(2, 3\).*\(3,\)"):
