@@ -5,6 +5,7 @@ from graphnet.extension import extend as _extend
 _extend(__path__)
 
 from graphnet import errors, kernels, nn, optim
+from graphnet.compile import TrainStep, compile
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
 from graphnet.graph import Graph
@@ -33,7 +34,9 @@ __all__ = [
     "Spec",
     "Summary",
     "Tensor",
+    "TrainStep",
     "bool_",
+    "compile",
     "config",
     "dtype",
     "enable_grad",

@@ -22,7 +22,7 @@ from graphnet.places import user_site
 from graphnet.tensor import SymbolicTensor, Tracer, apply, check_tensor, functions, state
 from graphnet.tensor.axes import axes_of, axis_of, sizes_of
 
-__all__ = ["Graph", "Parameters", "dims_of"]
+__all__ = ["Graph", "Parameters", "dims_of", "nest"]
 
 # What a graph under construction can add besides layers: g.tanh(x), g.cat([a, b]), g.softmax(x, dim=1), ...
 FUNCTIONS = {name: getattr(home, name) for home in (functions, functional) for name in home.__all__}
@@ -67,7 +67,7 @@ class Graph(ir.Graph):
         self._layers = Module()  # the layers by name, which own the parameters
         self._root: Any = self._layers
         self._sizes: dict[Symbol, Any] = {}
-        self._structure: Any = None  # how the outputs are nested; numbers stand for them
+        self.structure: Any = None  # how the outputs are nested; numbers stand for them
         self._outer: list[Any] = []
 
     # -- building -----------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class Graph(ir.Graph):
                 raise GraphError("output: the tensor belongs to another graph")
             self.outputs.append(value._operand() if isinstance(value, SymbolicTensor) else value)
         count = len(self.outputs)
-        self._structure = 0 if count == 1 else tuple(range(count))
+        self.structure = 0 if count == 1 else tuple(range(count))
 
     def call(self, layer: Any, *inputs: Any, name: str | None = None) -> Any:
         """Apply a module as a layer of this graph, under a name."""
@@ -303,7 +303,7 @@ class Graph(ir.Graph):
         """
         if self._tracer is not None:
             raise GraphError(f"the graph {self.name!r} is not finished; call it after its with block")
-        given = [self._take(node, value) for node, value in zip(self.inputs, inputs)] + list(inputs[len(self.inputs) :])
+        given = [self.take(node, value) for node, value in zip(self.inputs, inputs)] + list(inputs[len(self.inputs) :])
         symbolic = next((t for t in given if isinstance(t, SymbolicTensor)), None)
         unifier = symbolic._tracer.emitter.sizes if symbolic is not None else Unifier()
         bound = bind(self, [t._type() for t in given], unifier)
@@ -330,9 +330,9 @@ class Graph(ir.Graph):
             state.replayed = before
         results = [_operand(o, values, bound) for o in self.outputs]
         results = [apply("copy", r) if isinstance(r, Literal) else r for r in results]
-        return _nest(self._structure, results)
+        return nest(self.structure, results)
 
-    def _take(self, node: Node, value: Any) -> Any:
+    def take(self, node: Node, value: Any) -> Any:
         """An input as a tensor; floating-point arrays in the dtype that the graph was made for."""
         wanted = self.types[node][0].dtype
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and wanted.is_floating_point:
@@ -355,8 +355,12 @@ class Graph(ir.Graph):
         result = Graph(f"{self.name}.gradient")
         result._adopt(differentiate(self))
         result._tracer, result._root, result._sizes = None, self._root, self._sizes
-        result._structure = tuple(range(len(result.outputs)))
+        result.structure = tuple(range(len(result.outputs)))
         return result
+
+    def trained(self) -> list[Any]:
+        """The parameters for which `gradient` has an output, in their order."""
+        return [p for p in self.used_parameters() if getattr(p, "requires_grad", True)]
 
     def to_dot(self, depth: int | None = None, *, collapse: bool = True) -> str:
         """The graph in Graphviz's DOT language.
@@ -436,11 +440,12 @@ def _moved(scope: Scope | None, scopes: dict[Scope | None, Scope | None]) -> Sco
     return scopes[scope]
 
 
-def _nest(structure: Any, outputs: list[Any]) -> Any:
+def nest(structure: Any, outputs: list[Any]) -> Any:
+    """Outputs nested as the network returned them."""
     if isinstance(structure, int):
         return outputs[structure]
     if isinstance(structure, dict):
-        return {key: _nest(part, outputs) for key, part in structure.items()}
+        return {key: nest(part, outputs) for key, part in structure.items()}
     if structure is None:
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
-    return type(structure)(_nest(part, outputs) for part in structure)
+    return type(structure)(nest(part, outputs) for part in structure)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from graphnet.dtypes import dtype_of
 from graphnet.errors import ArgumentError, DTypeError, IndexOutOfRangeError
 from graphnet.ir import Constant, Graph, Literal, Node, Operand, TensorType, Value
 from graphnet.ops import TABLE, Op
@@ -106,9 +107,10 @@ class Program:
     Args:
         graph: a graph whose sizes are all numbers.
         outputs: what to compute; results of nodes, parameters, constants or literals.
+        copied: how many of the outputs `run` returns; the others are there for steps added with `update`.
     """
 
-    def __init__(self, graph: Graph, outputs: Sequence[Operand]) -> None:
+    def __init__(self, graph: Graph, outputs: Sequence[Operand], copied: int | None = None) -> None:
         self._program = _core.Program()
         self._lock = threading.Lock()
         self._arrays: dict[Operand, Array] = {}
@@ -123,12 +125,8 @@ class Program:
         for node in nodes:
             if node.op != "input":
                 self._instruct(graph, node)
-        self._outputs = [self._array(o) for o in outputs]
-        self.inputs = [graph.types[node][0] for node in graph.inputs]
-
-    def array(self, operand: Operand) -> Array:
-        """The memory of an operand; valid during the step after which it is read last."""
-        return self._array(operand)
+        self._outputs = [self._array(o) for o in outputs[:copied]]
+        self.types = [dtype_of(array) for array in self._outputs]
 
     def moved(self) -> bool:
         """Whether a parameter or constant lies elsewhere than when the program was made."""
@@ -157,14 +155,17 @@ class Program:
                 place = f"{self._nodes[step].describe()}: " if step >= 0 else ""
                 kind = {IndexError: IndexOutOfRangeError, TypeError: DTypeError}.get(type(error), ArgumentError)
                 raise kind(f"{place}{error}") from None
-            return [array.copy() for array in self._outputs]
+            return [array.copy() for array in self._outputs]  # the arena is written again by the next run
 
     def __len__(self) -> int:
         return int(self._program.size)
 
     def _add(self, node: Node, kernel: str, inputs: tuple[Array, ...], outputs: tuple[Array, ...], params: Any) -> int:
         self._nodes.append(node)
-        return int(self._program.add(_KERNELS[kernel], inputs, outputs, params))
+        try:
+            return int(self._program.add(_KERNELS[kernel], inputs, outputs, params))
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise ArgumentError(f"{node.describe()}: {error}") from None
 
     def _array(self, operand: Operand) -> Array:
         found = self._arrays.get(operand)

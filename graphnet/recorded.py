@@ -49,7 +49,7 @@ def graph_of(*tensors: Any, root: Any = None) -> Graph:
         op, scope, where, _ = record.origin
         moved[record] = emitter.emit(record.op, operands, record.attrs, node_name(op, scope, named), scope, where)
     graph.outputs = [moved[record] for record in known]
-    graph._structure = 0 if len(known) == 1 else tuple(range(len(known)))
+    graph.structure = 0 if len(known) == 1 else tuple(range(len(known)))
     if root is not None:
         graph._root = root
     graph._finish()

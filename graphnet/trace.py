@@ -85,7 +85,7 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Gra
         state.tracer, state.module, state.scope, state.hint = outer
         closed, tracer.closed = tracer.closed, True
     tracer.closed = closed
-    graph._structure = _outputs(graph, result)
+    graph.structure = _outputs(graph, result)
     graph._finish()
     if isinstance(network, Module):
         warn_unreached(network, frozenset(graph.used_parameters()))

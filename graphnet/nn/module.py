@@ -133,7 +133,6 @@ class Module:
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             self._register("_modules", name, value)
-            restructured()
         elif "_modules" not in fields:
             object.__setattr__(self, name, value)
         elif name in fields["_parameters"]:
@@ -153,8 +152,10 @@ class Module:
             if value is not None and not isinstance(value, Tensor):
                 raise ArgumentTypeError(f"{name} of {type(self).__name__} is a buffer: assign a tensor or None")
             fields["_buffers"][name] = value
+            restructured()
         else:
             object.__setattr__(self, name, value)
+            restructured()
 
     def __getattr__(self, name: str) -> Any:
         fields = self.__dict__
@@ -191,6 +192,7 @@ class Module:
                 fields[other].pop(name, None)
         fields.pop(name, None)
         fields[kind][name] = value
+        restructured()
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name, or None for one that is left out."""
@@ -214,7 +216,6 @@ class Module:
         if isinstance(name, str) and name not in self.__dict__.get("_modules", ()) and hasattr(self, name):
             raise ArgumentError(f"add_module: {type(self).__name__} has an attribute {name!r} already")
         self._register("_modules", name, module)
-        restructured()
 
     register_module = add_module
 
@@ -379,7 +380,7 @@ class Module:
         if not isinstance(mode, bool):
             raise ArgumentTypeError(f"train: expects True or False, got {mode!r}")
         for module in self.modules():
-            module.training = mode
+            module.training = mode  # __setattr__ notes the change
         return self
 
     def eval(self) -> Any:

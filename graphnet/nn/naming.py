@@ -16,6 +16,7 @@ __all__ = [
     "name_within",
     "parameter_names",
     "restructured",
+    "structure_version",
     "unregistered",
     "warn_unreached",
     "warn_unregistered",
@@ -31,8 +32,13 @@ class _Structure:
 
 
 def restructured() -> None:
-    """Note that a module got or lost a child."""
+    """Note that a module changed in what its forward may depend on: children, parameters, mode, attributes."""
     _Structure.version = next(_counter)
+
+
+def structure_version() -> int:
+    """A number that is another one after any module changed."""
+    return _Structure.version
 
 
 def name_within(parent: Any, child: Any) -> str:

@@ -12,6 +12,7 @@ from graphnet import ir
 from graphnet.dtypes import DType
 from graphnet.errors import ArgumentTypeError, GraphnetError, ShapeError, UninitializedError
 from graphnet.ir import Shape, Symbol, TensorType, Unifier, render_shape
+from graphnet.nn.naming import restructured
 from graphnet.tensor import printing, random
 from graphnet.tensor.core import Array, check_tensor, initialize
 from graphnet.tensor.indexing import put
@@ -81,6 +82,11 @@ class Parameter(Tensor, ir.Parameter):
     def is_lazy(self) -> bool:
         """Whether its sizes are still unknown."""
         return self._lazy is not None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze or unfreeze it; compiled steps take notice."""
+        restructured()
+        return super().requires_grad_(requires_grad)
 
     def _type(self) -> TensorType:
         if self._lazy is not None:

@@ -7,7 +7,6 @@ from typing import Any
 from graphnet.errors import ArgumentError
 from graphnet.nn.parameter import Parameter
 from graphnet.optim.optimizer import Optimizer, check_not_negative
-from graphnet.tensor.creation import zeros_like
 
 __all__ = ["Adam"]
 
@@ -27,6 +26,7 @@ class Adam(Optimizer):
         ArgumentError: a negative setting, or a beta outside [0, 1).
     """
 
+    kernel = "adam"
     _decoupled = False
 
     def __init__(
@@ -56,21 +56,17 @@ class Adam(Optimizer):
         if not isinstance(betas, (tuple, list)) or len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
             raise ArgumentError(f"{type(self).__name__}: betas are two numbers from 0 to below 1, got {group['betas']}")
 
-    def _update(self, parameter: Parameter, group: dict[str, Any]) -> None:
-        state = self.state.setdefault(parameter, {})
-        if not state:
-            state["step"] = 0
-            for name in ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if group["amsgrad"] else ())):
-                state[name] = zeros_like(parameter)
-        state["step"] += 1
-        buffers = tuple(state[n] for n in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if n in state)
-        numbers = (
-            group["lr"],
-            *group["betas"],
-            group["eps"],
-            group["weight_decay"],
-            self._decoupled,
-            state["step"],
-            group["maximize"],
+    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+
+    def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:
+        """Learning rate, decays and the number of the step, as the kernel takes them."""
+        return (
+            float(group["lr"]),
+            *map(float, group["betas"]),
+            float(group["eps"]),
+            float(group["weight_decay"]),
+            float(self._decoupled),
+            float(self.state[parameter].get("step", 0) + 1),
+            float(group["maximize"]),
         )
-        self._run("adam", parameter, buffers, tuple(map(float, numbers)))

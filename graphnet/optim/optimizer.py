@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from graphnet.errors import ArgumentError, ArgumentTypeError, StateDictError
 from graphnet.nn.parameter import Parameter
 from graphnet.program import run_kernel
+from graphnet.tensor.core import Array
+from graphnet.tensor.creation import zeros_like
 from graphnet.tensor.tensor import Tensor
 
 __all__ = ["Optimizer"]
@@ -22,6 +24,8 @@ class Optimizer:
         param_groups: dicts with "params" and the settings that hold for them.
         state: what is kept per parameter, such as its momentum.
     """
+
+    kernel: ClassVar[str]  # that updates a parameter
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -86,17 +90,31 @@ class Optimizer:
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._update(parameter, group)
-                    parameter._memory.version += 1
+                    outputs = self.overwritten(parameter, group)
+                    run_kernel(self.kernel, (parameter.grad._values(),), outputs, self.numbers(parameter, group))
+                    self.advance(parameter)
 
-    def _update(self, parameter: Parameter, group: dict[str, Any]) -> None:
+    def overwritten(self, parameter: Parameter, group: dict[str, Any]) -> tuple[Array, ...]:
+        """The memory that an update overwrites: the parameter's and that of what is kept for it, made if need be."""
+        state = self.state.setdefault(parameter, {})
+        for name in self._kept(group):
+            if name not in state:
+                state[name] = zeros_like(parameter)
+        return (parameter._values(), *(state[name]._values() for name in self._kept(group)))
+
+    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The names of the tensors that are kept for each parameter."""
         raise NotImplementedError
 
-    @staticmethod
-    def _run(kernel: str, parameter: Parameter, buffers: tuple[Any, ...], params: tuple[float, ...]) -> None:
-        """Run an update kernel on a parameter, its gradient and what is kept for it."""
-        outputs = (parameter._values(), *(b._values() for b in buffers))
-        run_kernel(kernel, (parameter.grad._values(),), outputs, params)
+    def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:
+        """What the update kernel takes besides memory, for the next update of a parameter."""
+        raise NotImplementedError
+
+    def advance(self, parameter: Parameter) -> None:
+        """Note that a parameter was updated."""
+        state = self.state[parameter]
+        state["step"] = state.get("step", 0) + 1
+        parameter._memory.version += 1
 
     def state_dict(self) -> dict[str, Any]:
         """Settings and state, with parameters numbered in order; sharing the state's memory."""

@@ -7,7 +7,6 @@ from typing import Any
 from graphnet.errors import ArgumentError
 from graphnet.nn.parameter import Parameter
 from graphnet.optim.optimizer import Optimizer, check_not_negative
-from graphnet.tensor.creation import zeros_like
 
 __all__ = ["SGD"]
 
@@ -35,6 +34,8 @@ class SGD(Optimizer):
         tensor([0.5000, 0.5000])
     """
 
+    kernel = "sgd"
+
     def __init__(
         self,
         params: Any,
@@ -61,22 +62,18 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ArgumentError("SGD: nesterov needs a momentum above 0 and no dampening")
 
-    def _update(self, parameter: Parameter, group: dict[str, Any]) -> None:
-        first = False
-        buffers: tuple[Any, ...] = ()
-        if group["momentum"]:
-            state = self.state.setdefault(parameter, {})
-            first = "momentum_buffer" not in state
-            if first:
-                state["momentum_buffer"] = zeros_like(parameter)
-            buffers = (state["momentum_buffer"],)
-        numbers = (
-            group["lr"],
-            group["momentum"],
-            group["dampening"],
-            group["weight_decay"],
-            group["nesterov"],
-            group["maximize"],
-            first,
+    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("momentum_buffer",) if group["momentum"] else ()
+
+    def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:
+        """Learning rate, momentum and so on, as the kernel takes them."""
+        first = "step" not in self.state[parameter]
+        return (
+            float(group["lr"]),
+            float(group["momentum"]),
+            float(group["dampening"]),
+            float(group["weight_decay"]),
+            float(group["nesterov"]),
+            float(group["maximize"]),
+            float(first),
         )
-        self._run("sgd", parameter, buffers, tuple(map(float, numbers)))
