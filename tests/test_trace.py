@@ -239,6 +239,29 @@ def test_an_unknown_size_cannot_drive_python(drive: Any) -> None:
         gn.trace(function, ("N", 3))
 
 
+COMPARED: dict[str, Any] = {
+    "greater": lambda n: n > 1,
+    "less or equal": lambda n: n <= 1,
+    "max": lambda n: max(n, 2),
+    "remainder": lambda n: n % 2,
+    "root": lambda n: n**0.5,
+    "not whole": lambda n: n // 2,
+}
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_what_only_a_known_size_can_answer_is_a_trace_error(name: str) -> None:
+    with pytest.raises(gn.TraceError, match="N"):
+        gn.trace(lambda x: x * COMPARED[name](x.shape[0]), ("N", 3))
+
+
+def test_an_index_beyond_a_size_that_was_open_is_told_when_it_is_known() -> None:
+    graph = gn.trace(lambda x: x[5], ("N", 3))
+    assert graph(gn.ones(6, 3)).shape == (3,)
+    with pytest.raises(gn.IndexOutOfRangeError, match=r"5.*size 2"):
+        graph(gn.ones(2, 3))
+
+
 def test_unknown_sizes_are_learnt_in_both_directions() -> None:
     graph = gn.trace(nn.Linear(7, 2), ("N", None))
     assert str(graph.types[graph.inputs[0]][0]) == "float32(N, 7)"
