@@ -173,6 +173,9 @@ def test_random_graphs(program: Program, given_shapes: list[tuple[int, ...]], se
     graph.verify()
     assert graph(arrays[0]).item() == run(steps, [leaves[0] * 1, *leaves[1:]]).item()
 
+    program = gn.compile(lambda x: run(steps, [x * 1, *parameters[1:]]))
+    assert program(arrays[0]).item() == program(arrays[0].copy()).item() == graph(arrays[0]).item()
+
     total.backward()
     gradient = graph.gradient()
     gradient.verify()
@@ -228,6 +231,7 @@ def test_random_networks_with_shared_layers(kinds: list[str], width: int, rows: 
         y.sum().backward()
         results.append((y.tolist(), [p.grad.tolist() for p in owner.parameters()]))
     assert results[0] == results[1] == results[2]
+    assert gn.compile(net)(x).tolist() == results[0][0]
     uses = sum(1 + (k == "twice") for k in kinds if k != "relu") + 1
     assert sum(n.op == "linear" for n in graph) == uses
     assert len(graph.parameters) == len(list(net.parameters()))

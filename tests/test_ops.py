@@ -142,14 +142,38 @@ def test_shape_and_dtype_rules_foretell_the_result(case: Case) -> None:
         assert foretold == TensorType(tuple(result.shape), result.dtype)
 
 
-def traced(case: Case, operands: list[Any], named: bool = True) -> Any:
-    """The op as a graph, with a name for every size above 1 where none is fixed by an attribute."""
+def as_function(case: Case, operands: list[Any]) -> Any:
+    """The op as a function of its arrays alone."""
     numbers = {i: o for i, o in enumerate(operands) if not isinstance(o, np.ndarray)}
 
     def function(*arrays: Any) -> Any:
         rest = iter(arrays)
         return apply(case.op, *[numbers[i] if i in numbers else next(rest) for i in range(len(operands))], **case.attrs)
 
+    return function
+
+
+@by_name([case for case in ALL if case.op != "iota"])
+def test_a_program_of_the_op_gives_the_eager_result(case: Case) -> None:
+    operands = case.typed("float32")
+    program = gn.compile(as_function(case, operands))
+    for layout in ("as is", "strided", "reversed"):
+        given = [o if layout == "as is" or not isinstance(o, np.ndarray) else layouts(o)[layout] for o in operands]
+        inputs = tensors([o for o in given if isinstance(o, np.ndarray)])
+        eager = apply(case.op, *tensors(given), **case.attrs)
+        for _ in range(2):
+            result = program(*inputs)
+            assert result.dtype is eager.dtype
+            if layout == "as is":
+                np.testing.assert_array_equal(result.numpy(), eager.numpy())
+            else:  # sums may run in another order where memory lies otherwise
+                wide = eager.numpy().astype(np.float64) if eager.is_floating_point() else eager.numpy()
+                assert_close(case, result.numpy(), wide, operands)
+
+
+def traced(case: Case, operands: list[Any], named: bool = True) -> Any:
+    """The op as a graph, with a name for every size above 1 where none is fixed by an attribute."""
+    function = as_function(case, operands)
     shapes = []
     for operand in operands:
         if isinstance(operand, np.ndarray):
