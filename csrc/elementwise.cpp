@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "pool.h"
+#include "stream.h"
 
 namespace graphnet {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr int kMaxOperands = 4;  // the output, then up to three inputs
 constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
 constexpr int64_t kChunk = 512;           // elements of a strided run that pass through buffers at a time
+constexpr int64_t kStreamChunk = 1024;    // elements that pass through a buffer on their way past the caches
 constexpr int64_t kParallel = 32 * 1024;  // simple elements below which a second thread does not pay
 
 struct Plan {
@@ -23,6 +25,7 @@ struct Plan {
   int64_t item[kMaxOperands];
   char* data[kMaxOperands];
   Loop loop;
+  bool streamed;  // the output is large and no input: store it past the caches
 };
 
 bool contiguous(const View& view) {
@@ -150,6 +153,17 @@ void run_line(const Plan& plan, char* const* at, const int64_t* stride, int64_t 
   for (int i = 1; i < plan.operands; ++i) direct = direct && (stride[i] == 0 || stride[i] == 1);
   const void* in[kMaxOperands - 1];
   int64_t step[kMaxOperands - 1];
+  if (direct && plan.streamed) {
+    alignas(64) char buffer[kStreamChunk * 8];
+    for (int64_t start = 0; start < n; start += kStreamChunk) {
+      const int64_t m = std::min(kStreamChunk, n - start);
+      for (int i = 1; i < plan.operands; ++i)
+        in[i - 1] = at[i] + start * stride[i] * plan.item[i], step[i - 1] = stride[i];
+      plan.loop(buffer, in, step, m);
+      stream_copy(at[0] + start * plan.item[0], buffer, static_cast<size_t>(m * plan.item[0]));
+    }
+    return;
+  }
   if (direct) {
     for (int i = 1; i < plan.operands; ++i) in[i - 1] = at[i], step[i - 1] = stride[i];
     plan.loop(at[0], in, step, n);
@@ -218,6 +232,8 @@ void run_elementwise(const Call& call, Loop loop, Kernel fallback, int cost) {
   for (int r = 0; r + 1 < plan.rank; ++r) lines *= plan.shape[r];
   const int64_t inner = plan.shape[plan.rank - 1];
   const int64_t work = lines * inner * cost;
+  plan.streamed = lines * inner * plan.item[0] > kStreamBytes && inner >= 256;
+  for (int i = 1; i < plan.operands; ++i) plan.streamed = plan.streamed && plan.data[i] != plan.data[0];
   if (work < 2 * kParallel) return run_part(plan, plan.data, 0, lines);
 
   const int wanted = static_cast<int>(std::min<int64_t>(work / kParallel, 1 << 20));

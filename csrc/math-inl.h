@@ -13,6 +13,36 @@ GN_INLINE To bit_as(From x) {
 using VI = Vec<float>::I;
 using VL = Vec<double>::I;
 
+// x within [low, high]; NaN stays. The instructions return their second operand where one is NaN.
+#if GN_VECTOR_BYTES == 64
+GN_INLINE VF clamp(VF x, float low, float high) {
+  // The masked forms: GCC 12 warns about the plain intrinsics' own headers.
+  return _mm512_maskz_min_ps(0xFFFF, broadcast(high), _mm512_maskz_max_ps(0xFFFF, broadcast(low), x));
+}
+GN_INLINE VD clamp(VD x, double low, double high) {
+  return _mm512_maskz_min_pd(0xFF, broadcast(high), _mm512_maskz_max_pd(0xFF, broadcast(low), x));
+}
+#elif GN_VECTOR_BYTES == 32
+GN_INLINE VF clamp(VF x, float low, float high) {
+  return _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), x));
+}
+GN_INLINE VD clamp(VD x, double low, double high) {
+  return _mm256_min_pd(_mm256_set1_pd(high), _mm256_max_pd(_mm256_set1_pd(low), x));
+}
+#else
+template <class V, class T>
+GN_INLINE V clamp(V x, T low, T high) {
+  x = x < low ? broadcast<T>(low) : x;
+  return x > high ? broadcast<T>(high) : x;
+}
+#endif
+
+GN_INLINE VF vabs(VF x) { return bit_as<VF>(bit_as<VI>(x) & 0x7FFFFFFF); }
+GN_INLINE VD vabs(VD x) { return bit_as<VD>(bit_as<VL>(x) & 0x7FFFFFFFFFFFFFFF); }
+// A non-negative x with s's sign.
+GN_INLINE VF with_sign(VF x, VF s) { return bit_as<VF>(bit_as<VI>(x) | (bit_as<VI>(s) & (-0x7FFFFFFF - 1))); }
+GN_INLINE VD with_sign(VD x, VD s) { return bit_as<VD>(bit_as<VL>(x) | (bit_as<VL>(s) & (-0x7FFFFFFFFFFFFFFF - 1))); }
+
 // p * 2^n for |n| up to twice the exponent range, in two steps so that subnormal results round once.
 GN_INLINE VF scale2(VF p, VI n) {
   const VI half = n >> 1;
@@ -24,9 +54,8 @@ GN_INLINE VD scale2(VD p, VL n) {
 }
 
 GN_INLINE VF vexp(VF x) {
-  // Beyond these, exp is 0 or inf in float32 whatever x; selects keep NaN.
-  x = x < -104.0f ? broadcast<float>(-104.0f) : x;
-  x = x > 89.0f ? broadcast<float>(89.0f) : x;
+  // Beyond these, exp is 0 or inf in float32 whatever x; clamp keeps NaN.
+  x = clamp(x, -104.0f, 89.0f);
   const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
   const VF shifted = x * 1.44269504088896341f + magic;
   const VF n = shifted - magic;
@@ -38,12 +67,15 @@ GN_INLINE VF vexp(VF x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
+#if GN_VECTOR_BYTES == 64
+  return _mm512_maskz_scalef_ps(0xFFFF, p, n);
+#else
   return scale2(p, bit_as<VI>(shifted) - 0x4B400000);
+#endif
 }
 
 GN_INLINE VD vexp(VD x) {
-  x = x < -746.0 ? broadcast<double>(-746.0) : x;
-  x = x > 710.0 ? broadcast<double>(710.0) : x;
+  x = clamp(x, -746.0, 710.0);
   const double magic = 6755399441055744.0;  // 1.5 * 2^52
   const VD shifted = x * 1.4426950408889634074 + magic;
   const VD n = shifted - magic;
@@ -57,7 +89,11 @@ GN_INLINE VD vexp(VD x) {
   q = q * z + 2.27265548208155028766e-1;
   q = q * z + 2.00000000000000000009e0;
   const VD e = p / (q - p) * 2.0 + 1.0;
+#if GN_VECTOR_BYTES == 64
+  return _mm512_maskz_scalef_pd(0xFF, e, n);
+#else
   return scale2(e, bit_as<VL>(shifted) - 0x4338000000000000);
+#endif
 }
 
 GN_INLINE VF vlog(VF x) {
@@ -114,7 +150,7 @@ GN_INLINE VD vlog(VD x) {
 }
 
 GN_INLINE VD vtanh(VD x) {
-  const VD a = x < 0.0 ? -x : x;
+  const VD a = vabs(x);
   const VD z = x * x;
   VD p = z * -9.64399179425052238628e-1 - 9.92877231001918586564e1;
   p = p * z - 1.61468768441708447952e3;
@@ -124,12 +160,12 @@ GN_INLINE VD vtanh(VD x) {
   // z may be infinite where `small` is not chosen.
   const VD small = x + x * (z * (p / q));
   const VD t = 1.0 - 2.0 / (vexp(a + a) + 1.0);
-  const VD big = x < 0.0 ? -t : t;
+  const VD big = with_sign(t, x);
   return a < 0.625 ? small : (x != x ? x : big);
 }
 
 GN_INLINE VF vtanh(VF x) {
-  const VF a = x < 0.0f ? -x : x;
+  const VF a = vabs(x);
   const VF z = x * x;
   VF p = z * -5.70498872745e-3f + 2.06390887954e-2f;
   p = p * z + -5.37397155531e-2f;
@@ -137,7 +173,7 @@ GN_INLINE VF vtanh(VF x) {
   p = p * z + -3.33332819422e-1f;
   const VF small = p * z * x + x;
   const VF t = 1.0f - 2.0f / (vexp(a + a) + 1.0f);
-  const VF big = x < 0.0f ? -t : t;
+  const VF big = with_sign(t, x);
   return a < 0.625f ? small : big;
 }
 
@@ -146,7 +182,7 @@ GN_INLINE VF vtanh(VF x) {
 template <class T>
 GN_INLINE typename Vec<T>::V vsigmoid_of(typename Vec<T>::V x) {
   using V = typename Vec<T>::V;
-  const V e = vexp(x < T(0) ? x : -x);
+  const V e = vexp(-vabs(x));
   const V s = e + T(1);
   const V lost = e - (s - T(1));
   const V top = x < T(0) ? e : broadcast<T>(T(1));
@@ -159,7 +195,7 @@ GN_INLINE VF vsigmoid(VF x) { return vsigmoid_of<float>(x); }
 GN_INLINE VD vsigmoid(VD x) { return vsigmoid_of<double>(x); }
 
 GN_INLINE VF verf(VF x) {
-  const VF t = x < 0.0f ? -x : x;
+  const VF t = vabs(x);
   const VF s = x * x;
   VF r = t * -1.72853470e-5f + 3.83197126e-4f;
   const VF u = t * -3.88396438e-3f + 2.42546219e-2f;
@@ -170,8 +206,7 @@ GN_INLINE VF verf(VF x) {
   r = r * t - t;
   // From 4 on erf is 1 in float32; the polynomial is only meant for |x| below that.
   r = t > 4.0f ? broadcast<float>(-100.0f) : r;
-  VF big = 1.0f - vexp(r);
-  big = x < 0.0f ? -big : big;
+  const VF big = with_sign(1.0f - vexp(r), x);
   VF p = s * -5.96761703e-4f + 4.99119423e-3f;
   p = p * s + -2.67681349e-2f;
   p = p * s + 1.12819925e-1f;

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "entropy.h"
 #include "pool.h"
+#include "stream.h"
 
 namespace graphnet {
 namespace {
@@ -85,9 +86,10 @@ void run_softmax(const Call& call, RowFunction row) {
   const bool flat = contiguous(x) && contiguous(y);
   const char* from = static_cast<const char*>(x.data);
   char* to = static_cast<char*>(y.data);
+  const bool streamed = dense_y && from != to && total * item > kStreamBytes && n >= 64;
   const auto body = [&](int part, int parts) {
     std::unique_ptr<double[]> buffer;
-    if (!dense_x || !dense_y) buffer.reset(new double[static_cast<size_t>(n)]);
+    if (!dense_x || !dense_y || streamed) buffer.reset(new double[static_cast<size_t>(n)]);
     for (int64_t i = rows * part / parts; i < rows * (part + 1) / parts; ++i) {
       const char* in = from + item * (flat ? i * n : row_offset(x, i));
       char* out = to + item * (flat ? i * n : row_offset(y, i));
@@ -95,7 +97,8 @@ void run_softmax(const Call& call, RowFunction row) {
         copy_row(buffer.get(), 1, in, x.stride[last], n, item);
         in = reinterpret_cast<const char*>(buffer.get());
       }
-      row(in, dense_y ? static_cast<void*>(out) : buffer.get(), n);
+      row(in, dense_y && !streamed ? static_cast<void*>(out) : buffer.get(), n);
+      if (streamed) stream_copy(out, buffer.get(), static_cast<size_t>(n * item));
       if (!dense_y) copy_row(out, y.stride[last], buffer.get(), 1, n, item);
     }
   };
@@ -155,7 +158,10 @@ void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel
   if (!hard_labels_only(e, x) || !(e.classes == 1 || out.stride[1] == 1)) return fallback(call);
   const double scale = e.reduction == 1 ? 1 / e.total_weight() : 1;
   const int64_t item = kItemSize[static_cast<int>(x.dtype)];
+  const bool streamed = x.data != out.data && e.rows * e.classes * item > kStreamBytes && e.classes >= 64;
   const auto body = [&](int part, int parts) {
+    std::unique_ptr<double[]> buffer;
+    if (streamed) buffer.reset(new double[static_cast<size_t>(e.classes)]);
     for (int64_t i = e.rows * part / parts; i < e.rows * (part + 1) / parts; ++i) {
       const int64_t label = e.label(i);
       char* to = static_cast<char*>(out.data) + i * out.stride[0] * item;
@@ -164,7 +170,9 @@ void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel
         continue;
       }
       const double factor = value(g, e.reduction == 0 ? i * g.stride[0] : 0) * scale * e.weight(label);
-      f(static_cast<const char*>(x.data) + i * x.stride[0] * item, to, e.classes, label, factor);
+      f(static_cast<const char*>(x.data) + i * x.stride[0] * item, streamed ? buffer.get() : static_cast<void*>(to),
+        e.classes, label, factor);
+      if (streamed) stream_copy(to, buffer.get(), static_cast<size_t>(e.classes * item));
     }
   };
   const int wanted = wanted_threads(e.rows * e.classes * item);
