@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Final
 
 import numpy as np
@@ -63,11 +64,13 @@ def as_dtype(value: object) -> DType:
         return value
     if isinstance(value, type) and value in _BUILTIN:
         return _BUILTIN[value]
-    found = _BY_NUMPY.get(value)
+    found = _BY_NUMPY.get(value) if isinstance(value, (np.dtype, type)) else None
     if found is None:
         try:
-            found = _BY_NUMPY.get(np.dtype(value).newbyteorder("="))  # type: ignore[call-overload]
-        except TypeError:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                found = _BY_NUMPY.get(np.dtype(value).newbyteorder("="))  # type: ignore[call-overload]
+        except (TypeError, ValueError, Warning):
             found = None
     if found is None:
         known = ", ".join(d.name for d in _WIDTH)

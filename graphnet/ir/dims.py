@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from graphnet.errors import TraceError
+from graphnet.errors import TraceError, UninitializedError
 
 __all__ = [
     "Dim",
@@ -68,6 +68,11 @@ class SymbolicDim:
         return hash(frozenset(_terms(self).items()))
 
     def __index__(self) -> int:
+        if getattr(self, "placeholder", False):
+            raise UninitializedError(
+                f"the size {self} of a lazy layer is not known yet: call the module on data, trace it, or load a "
+                "state dict first"
+            )
         raise TraceError(
             f"the size {self} has no value while a graph is traced from shapes, so it cannot drive Python code "
             "(range, int, an index); trace with a number in its place"

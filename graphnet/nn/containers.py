@@ -9,6 +9,7 @@ from typing import Any
 from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError
 from graphnet.nn.module import Module
 from graphnet.tensor.state import state
+from graphnet.whole import whole
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
@@ -29,9 +30,7 @@ class _Ordered(Module):
 
     def _key(self, index: Any) -> str:
         size = len(self._modules)
-        if isinstance(index, bool) or not hasattr(index, "__index__"):
-            raise ArgumentTypeError(f"{type(self).__name__}: an index is a whole number or a slice, got {index!r}")
-        position = int(index.__index__())
+        position = whole(f"{type(self).__name__}: an index, where it is not a slice,", index)
         if not -size <= position < size:
             raise IndexOutOfRangeError(f"index {position} is out of range: {type(self).__name__} has {size} modules")
         return list(self._modules)[position]

@@ -11,7 +11,7 @@ from graphnet.errors import ArgumentTypeError, ShapeError
 from graphnet.ir import Symbol, substitute
 from graphnet.nn import functional
 from graphnet.nn.module import Module
-from graphnet.nn.parameter import Parameter
+from graphnet.nn.parameter import Parameter, settling
 from graphnet.tensor import random
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import Array
@@ -81,6 +81,9 @@ class Linear(Module):
                 parameter.settle({})
             self.register_parameter(name, parameter)
 
+    def settle(self, sizes: Mapping[Symbol, Any]) -> None:
+        """Nothing is unknown here; lazy layers learn their sizes."""
+
     def forward(self, input: Any) -> Any:
         """y = x Aᵀ + b."""
         return functional.linear(input, self.weight, self.bias)
@@ -112,21 +115,24 @@ class LazyLinear(Linear):
 
     def settle(self, sizes: Mapping[Symbol, Any]) -> None:
         """Fill the parameters and become a Linear, if the size is among those known now."""
-        size = substitute(self.in_features, sizes)
-        if not isinstance(size, int):
-            return
-        for parameter in (self.weight, self.bias):
-            if parameter is not None:
-                parameter.settle({self.in_features: size})
-        self.in_features = size
-        if type(self) is LazyLinear:  # a subclass of the user's stays what it is
-            self.__class__ = Linear  # type: ignore[assignment]
+        with settling:  # threads may make the first call together
+            symbol = self.in_features
+            size = substitute(symbol, sizes)
+            if not isinstance(symbol, Symbol) or not isinstance(size, int):
+                return
+            for parameter in (self.weight, self.bias):
+                if parameter is not None:
+                    parameter.settle({symbol: size})
+            self.in_features = size
+            if type(self) is LazyLinear:  # a subclass of the user's stays what it is
+                self.__class__ = Linear  # type: ignore[assignment]
 
     def forward(self, input: Any) -> Any:
         """Learn in_features from the input, then y = x Aᵀ + b."""
-        if isinstance(self.in_features, Symbol):
+        symbol = self.in_features
+        if isinstance(symbol, Symbol):
             if not self.weight.is_lazy:  # it was replaced by one of known size
-                self.settle({self.in_features: self.weight.shape[1]})
+                self.settle({symbol: self.weight.shape[1]})
             elif isinstance(input, Tensor) and not isinstance(input, SymbolicTensor):
                 # While a graph is traced nothing is filled: its sizes are equations, solved when it is whole.
                 shape = tuple(input.shape)
@@ -134,7 +140,7 @@ class LazyLinear(Linear):
                     raise ShapeError(
                         f"{state.scope}: expects an input of shape (*, in_features), got ()", got=shape, operand=0
                     )
-                self.settle({self.in_features: shape[-1]})
+                self.settle({symbol: shape[-1]})
         return Linear.forward(self, input)  # not super(): settling may have changed the class
 
     def _shown_as(self) -> str:

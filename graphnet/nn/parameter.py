@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,10 @@ from graphnet.tensor.tensor import Tensor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Lazy", "LazyData", "Parameter"]
+__all__ = ["Lazy", "LazyData", "Parameter", "settling"]
+
+
+settling = threading.RLock()  # held while lazy parameters are filled
 
 
 class Lazy:
@@ -101,6 +105,10 @@ class Parameter(Tensor, ir.Parameter):
 
     def settle(self, sizes: Mapping[Symbol, int]) -> None:
         """Make the values, in place, now that the sizes are known."""
+        with settling:
+            self._settle(sizes)
+
+    def _settle(self, sizes: Mapping[Symbol, int]) -> None:
         lazy = self._lazy
         if lazy is None:
             return
@@ -109,8 +117,8 @@ class Parameter(Tensor, ir.Parameter):
             return
         array: Array = np.empty(shape, lazy.dtype.dtype)
         lazy.fill(array, sizes)
-        self._lazy = None
         wanted, self._array, self._dtype = self._dtype, array, lazy.dtype
+        self._lazy = None
         for write in lazy.writes:
             write(self.data)
         if wanted is not lazy.dtype:

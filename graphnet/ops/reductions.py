@@ -32,6 +32,12 @@ def _reduced_not_empty(unifier: Unifier, attrs: Attrs, shape: Shape) -> Shape:
     return _reduced(unifier, attrs, shape)
 
 
+def _arg_reduced(unifier: Unifier, attrs: Attrs, shape: Shape) -> Shape:
+    if len(attrs["axes"]) != 1 or not shape:
+        raise ShapeError(f"expects one axis to search along, got {attrs['axes']} of shape {render_shape(shape)}")
+    return _reduced_not_empty(unifier, attrs, shape)
+
+
 def _over_axes(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, axes, keepdims, first=False: np.asarray(function(x, axis=axes, keepdims=keepdims))
 
@@ -129,7 +135,7 @@ for _name, _function in (("argmax", np.argmax), ("argmin", np.argmin)):
         _name,
         lambda x, axes, keepdims, f=_function: np.asarray(f(x, axis=axes[0], keepdims=keepdims)),
         takes=ANY,
-        shape=_reduced_not_empty,
+        shape=_arg_reduced,
         params=lambda attrs, shapes: (float(attrs["axes"][0]),),
         result=int64,
         onnx={"argmax": "ArgMax", "argmin": "ArgMin"}[_name],

@@ -226,6 +226,8 @@ register(
 
 def _joined(unifier: Unifier, attrs: Attrs, *shapes: Shape) -> Shape:
     axis, first = attrs["axis"], shapes[0]
+    if not first:
+        raise ShapeError("tensors without axes cannot be joined; unsqueeze(0) them or use stack", operand=0)
     for operand, shape in enumerate(shapes):
         fits = len(shape) == len(first) and all(
             unifier.unify(a, b) for i, (a, b) in enumerate(zip(first, shape)) if i != axis

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, IndexOutOfRangeError
+from graphnet.errors import ArgumentError, IndexOutOfRangeError
 from graphnet.ir import Dim, Shape, SymbolicDim, product
+from graphnet.whole import is_whole, whole
 
 __all__ = ["axes_of", "axis_of", "sizes_of"]
 
@@ -17,9 +18,7 @@ def axis_of(what: str, axis: Any, rank: int) -> int:
         IndexOutOfRangeError: there is no such axis.
         ArgumentTypeError: not a whole number.
     """
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
-        raise ArgumentTypeError(f"{what}: an axis is a whole number, got {axis!r}")
-    number, last = int(axis), max(rank, 1)
+    number, last = whole(f"{what}: an axis", axis), max(rank, 1)
     if not -last <= number < last:
         raise IndexOutOfRangeError(f"{what}: axis {number} is out of range for a tensor with {rank} axes")
     return number % last
@@ -42,22 +41,21 @@ def sizes_of(what: str, sizes: tuple[Any, ...], open_sizes: bool = False) -> Sha
     Raises:
         ArgumentError: negative, not whole or not finite.
     """
-    if len(sizes) == 1 and not hasattr(sizes[0], "__index__"):
+    if len(sizes) == 1 and not isinstance(sizes[0], SymbolicDim) and not is_whole(sizes[0]):
         if not isinstance(sizes[0], (tuple, list)):
-            raise ArgumentTypeError(f"{what}: sizes are whole numbers, got {sizes[0]!r}")
+            whole(f"{what}: a size", sizes[0])
         sizes = tuple(sizes[0])
     result: list[Dim] = []
     for size in sizes:
         if isinstance(size, SymbolicDim):
             result.append(size)
             continue
-        if isinstance(size, bool) or not hasattr(size, "__index__"):
-            raise ArgumentTypeError(f"{what}: sizes are whole numbers, got {size!r} in {tuple(sizes)}")
-        if int(size) < (-1 if open_sizes else 0):
+        number = whole(f"{what}: a size", size)
+        if number < (-1 if open_sizes else 0):
             raise ArgumentError(f"{what}: sizes are not negative, got {size} in {tuple(sizes)}")
-        if int(size) >= 2**63:
+        if number >= 2**63:
             raise ArgumentError(f"{what}: a size of {size} is more than memory can hold")
-        result.append(int(size))
+        result.append(number)
     if all(isinstance(size, int) for size in result) and abs(int(product(s or 1 for s in result))) >= 2**59:
         raise ArgumentError(f"{what}: a tensor of shape {tuple(result)} has more elements than memory can hold")
     return tuple(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -56,6 +57,9 @@ __all__ = [
 ]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+
+
+_accumulating = threading.Lock()
 
 
 class Base(Constant):
@@ -145,10 +149,11 @@ class Base(Constant):
     # -- gradients ----------------------------------------------------------------------------------------
 
     def _accumulate(self, gradient: Array) -> None:
-        if self.grad is None:
-            self.grad = wrap(gradient)
-        else:
-            self.grad = wrap(execute(TABLE["add"], (self.grad._values(), gradient), {}, self._type()))
+        with _accumulating:  # threads may train one parameter
+            if self.grad is None:
+                self.grad = wrap(gradient)
+            else:
+                self.grad = wrap(execute(TABLE["add"], (self.grad._values(), gradient), {}, self._type()))
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Compute the gradients of this tensor and add them to `.grad` of the leaves it was computed from.

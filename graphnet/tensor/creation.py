@@ -11,6 +11,7 @@ from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError
 from graphnet.tensor import random
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import Base, apply, check_tensor, make, wrap
+from graphnet.whole import whole
 
 if TYPE_CHECKING:
     from graphnet.tensor.tensor import Tensor
@@ -69,6 +70,8 @@ def _array(data: Any, dtype: DType | None) -> Any:
         array = np.array(data)
     except ValueError as error:
         raise ArgumentError(f"tensor: nested lists must have equal lengths at each level ({error})") from None
+    if not isinstance(data, (np.ndarray, np.generic)) and _too_large(array):
+        raise ArgumentError(f"tensor: a whole number in {data!r:.60} does not fit into int64")
     if array.dtype.kind not in "biuf":
         raise DTypeError(f"tensor: expects numbers, got {type(data).__name__} of NumPy's dtype {array.dtype}")
     if dtype is None:
@@ -76,6 +79,13 @@ def _array(data: Any, dtype: DType | None) -> Any:
         dtype = as_dtype(array.dtype) if typed else {"b": bool_, "i": int64}.get(array.dtype.kind, float32)
     with np.errstate(over="ignore"):  # what is too large for the dtype becomes infinite, as in PyTorch
         return array.astype(dtype.dtype)
+
+
+def _too_large(array: Any) -> bool:
+    """Whether Python's ints were too large for int64, so that NumPy made something else of them."""
+    if array.dtype.kind == "O":
+        return any(isinstance(item, int) for item in array.ravel().tolist())
+    return bool(array.dtype.kind == "u")
 
 
 def _nested(data: Any) -> Any:
@@ -132,7 +142,11 @@ def empty(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bo
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with one number everywhere."""
+    if isinstance(fill_value, (Base, np.generic)):
+        fill_value = fill_value.item()  # type: ignore[union-attr]
     wanted = as_dtype(type(fill_value) if dtype is None else dtype)
+    if wanted.category == 1 and not -(2**63) <= fill_value < 2**63:
+        raise ArgumentError(f"full: {fill_value} does not fit into {wanted.name}")
     return _made(np.full(sizes_of("full", (size,)), fill_value, wanted.dtype), requires_grad)
 
 
@@ -161,10 +175,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, req
     """
     if end is None:
         start, end = 0, start
-    numbers: list[Any] = [n.item() if hasattr(n, "item") else n for n in (start, end, step)]
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, (int, float)):
-            raise ArgumentTypeError(f"arange: expects numbers, got {number!r}")
+    numbers = [_number("arange", n) for n in (start, end, step)]
     start, end, step = numbers
     if step == 0 or (end - start) / step < 0 or not np.isfinite(end - start):
         raise ArgumentError(f"arange: no steps of {step} lead from {start} to {end}")
@@ -174,10 +185,21 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, req
     return _made(values.astype((natural if dtype is None else as_dtype(dtype)).dtype), requires_grad)
 
 
+def _number(what: str, value: Any) -> Any:
+    """A number, also from a tensor or array of one element."""
+    if isinstance(value, (Base, np.ndarray, np.generic)) and getattr(value, "shape", ()) == ():
+        value = value.item()  # type: ignore[union-attr]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ArgumentTypeError(f"{what}: expects numbers, got {value!r:.60}")
+    return value
+
+
 def linspace(start: float, end: float, steps: int, *, dtype: Any = float32) -> Tensor:
     """`steps` numbers at equal distances from start to end, both included."""
-    (count,) = sizes_of("linspace", (steps,))
-    return wrap(np.linspace(start, end, count).astype(as_dtype(dtype).dtype))
+    (count,) = sizes_of("linspace", ((steps,),))
+    return wrap(
+        np.linspace(_number("linspace", start), _number("linspace", end), int(count)).astype(as_dtype(dtype).dtype)
+    )
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = float32) -> Tensor:
@@ -207,6 +229,7 @@ def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = int64)
     """
     if size is None:
         low, high, size = 0, low, high
+    low, high = whole("randint: low", low), whole("randint: high", high)
     if not low < high:
         raise ArgumentError(f"randint: there is no whole number from {low} up to, not including, {high}")
     shape = sizes_of("randint", (size,))
@@ -216,5 +239,5 @@ def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = int64)
 
 def randperm(n: int) -> Tensor:
     """The numbers from 0 up to n in random order."""
-    (count,) = sizes_of("randperm", (n,))
+    (count,) = sizes_of("randperm", ((n,),))
     return wrap(random.generator(random.next_key()).permutation(int(count)))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnet.dtypes import bool_, int64
-from graphnet.errors import ArgumentTypeError, GradientError, GraphnetError, IndexOutOfRangeError, ShapeError
+from graphnet.errors import ArgumentTypeError, GradientError, IndexOutOfRangeError, ShapeError
 from graphnet.ir import render_shape
 from graphnet.program import run_kernel
+from graphnet.tensor.autograd import duplicate
 from graphnet.tensor.core import Base, apply, as_array, check_tensor
 from graphnet.tensor.state import state
+from graphnet.whole import whole
 
 if TYPE_CHECKING:
     from graphnet.tensor.tensor import Tensor
@@ -38,6 +40,8 @@ def put(tensor: Any, index: Any, value: Any) -> None:
             "graphnet.cat(...), or assign under no_grad()"
         )
     source = as_array(new, tensor._dtype)
+    if np.may_share_memory(source, target):
+        source = duplicate(source)  # x[1:] = x[:-1] reads what x held before
     rows = _row_index(index)
     if rows is not None:
         _put_rows(target, rows, source)
@@ -62,6 +66,8 @@ def put(tensor: Any, index: Any, value: Any) -> None:
 def _put_rows(target: Any, rows: Tensor, source: Any) -> None:
     positions = _positions(rows, target.shape)
     mask = rows._dtype is bool_
+    if not target.ndim:
+        raise IndexOutOfRangeError("a 0-d tensor has no rows to assign to")
     size = target.shape[0] if not mask or rows.ndim == 1 else rows.numel()
     if positions.size and not (-size <= positions.min() and positions.max() < size):
         raise IndexOutOfRangeError(f"an index from {positions.min()} to {positions.max()} leaves axis 0 of size {size}")
@@ -160,13 +166,4 @@ def _position(entry: Any, size: Any, axis: int) -> int:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise ArgumentTypeError(
-            f"an index is made of whole numbers, slices, None, ... or one integer or bool tensor, got {value!r}"
-        )
-    try:
-        return int(value.__index__())
-    except GraphnetError:
-        raise
-    except TypeError:
-        raise ArgumentTypeError(f"an index is made of whole numbers, slices, None and ..., got {value!r}") from None
+    return whole("an index, where it is not a slice, None, ... or one integer or bool tensor,", value)

@@ -14,6 +14,7 @@ import numpy as np
 
 from graphnet.dtypes import DType
 from graphnet.errors import ArgumentError, ArgumentTypeError
+from graphnet.whole import whole
 
 __all__ = ["Key", "initial_seed", "manual_seed", "next_key", "normal_array", "uniform_array"]
 
@@ -46,12 +47,11 @@ def manual_seed(seed: int) -> None:
         >>> bool((a == gn.rand(3)).all())
         True
     """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise ArgumentTypeError(f"manual_seed: expects a whole number, got {seed!r}")
-    if not -(2**63) <= int(seed) < 2**64:
+    seed = whole("manual_seed: a seed", seed)
+    if not -(2**63) <= seed < 2**64:
         raise ArgumentError(f"manual_seed: {seed} does not fit into 64 bits")
     with _source.lock:
-        _source.seed = int(seed) % 2**64
+        _source.seed = seed % 2**64
         _source.drawn = 0
 
 
