@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 import graphnet as gn
 
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("everyday", max_examples=150, derandomize=True, database=None, **_COMMON)
+settings.register_profile("everyday", max_examples=100, derandomize=True, database=None, **_COMMON)
 settings.register_profile("long", max_examples=3000, **_COMMON)
 settings.load_profile("everyday")
 
