@@ -56,7 +56,12 @@ def blas_thread_setter() -> Callable[[int], None] | None:
         return None
     for path in sorted(set(re.findall(r"/\S*openblas\S*", maps))):
         library = ctypes.CDLL(path)
-        for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads64_", "openblas_set_num_threads"):
+        for name in (
+            "scipy_openblas_set_num_threads64_",
+            "scipy_openblas_set_num_threads",
+            "openblas_set_num_threads64_",
+            "openblas_set_num_threads",
+        ):
             setter = getattr(library, name, None)
             if setter is not None:
                 return lambda n, f=setter: f(ctypes.c_int(n))
@@ -99,7 +104,9 @@ def candidates(kind: str, m: int, k: int, n: int, dtype: str, torch: Any) -> dic
     return result
 
 
-def measure(functions: dict[str, Callable[[], Any]], rounds: int, budget: float, threads: int) -> dict[str, list[float]]:
+def measure(
+    functions: dict[str, Callable[[], Any]], rounds: int, budget: float, threads: int
+) -> dict[str, list[float]]:
     repeat = {name: max(1, int(budget / max(seconds(f, 3), 1e-7))) for name, f in functions.items()}
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
@@ -120,7 +127,9 @@ def bench(args: argparse.Namespace) -> list[dict[str, Any]]:
             torch = None
     set_blas = blas_thread_setter()
     rows = []
-    print(f"{'threads':>7} {'kind':>4} {'m x k x n':>16} {'GFLOP/s':>9} {'of peak':>8} {'numpy':>8} {'torch':>8} {'ratio':>6} {'bar':>5}")
+    print(
+        f"{'threads':>7} {'kind':>4} {'m x k x n':>16} {'GFLOP/s':>9} {'of peak':>8} {'numpy':>8} {'torch':>8} {'ratio':>6} {'bar':>5}"
+    )
     for threads in args.threads:
         _core.set_num_threads(threads)
         if set_blas:
@@ -159,7 +168,19 @@ def bench(args: argparse.Namespace) -> list[dict[str, Any]]:
                 flush=True,
             )
             rows.append(
-                {"threads": threads, "kind": kind, "m": m, "k": k, "n": n, "dtype": args.dtype, "gflops": rates, "ratio": ratio, "bar": bar, "placed": placed, "peak": limit}
+                {
+                    "threads": threads,
+                    "kind": kind,
+                    "m": m,
+                    "k": k,
+                    "n": n,
+                    "dtype": args.dtype,
+                    "gflops": rates,
+                    "ratio": ratio,
+                    "bar": bar,
+                    "placed": placed,
+                    "peak": limit,
+                }
             )
     return rows
 
@@ -184,10 +205,15 @@ def roofline(rows: list[dict[str, Any]], path: str) -> None:
     for who, style in (("graphnet", "o"), ("numpy", "s"), ("torch", "^")):
         points = [r for r in rows if r["threads"] == 1 and who in r["gflops"]]
         size = 8 if rows and rows[0]["dtype"] == "float64" else 4
-        intensity = [2 * r["m"] * r["k"] * r["n"] / (size * (r["m"] * r["k"] + r["k"] * r["n"] + r["m"] * r["n"])) for r in points]
+        intensity = [
+            2 * r["m"] * r["k"] * r["n"] / (size * (r["m"] * r["k"] + r["k"] * r["n"] + r["m"] * r["n"]))
+            for r in points
+        ]
         axes.plot(intensity, [r["gflops"][who] for r in points], style, label=who, alpha=0.8)
     if rows:
-        axes.axhline(max(r["peak"] for r in rows if r["threads"] == rows[0]["threads"]), color="grey", label="multiply-add peak")
+        axes.axhline(
+            max(r["peak"] for r in rows if r["threads"] == rows[0]["threads"]), color="grey", label="multiply-add peak"
+        )
     axes.set(xscale="log", yscale="log", xlabel="FLOP per byte", ylabel="GFLOP/s", title="Matrix products, one thread")
     axes.legend()
     figure.savefig(path)

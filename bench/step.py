@@ -1,4 +1,4 @@
-"""One training step and one inference of small networks: graphnet beside NumPy by hand, PyTorch and JAX.
+"""One training step and one inference of small networks: graphnet, NumPy by hand, PyTorch and JAX.
 
     python -m bench.step [--threads N] [--rounds N] [--out FILE]
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -35,21 +34,30 @@ class Case(NamedTuple):
 
 
 class Contestant(NamedTuple):
-    step: Callable[[], None]
+    step: Callable[[], Any]
     infer: Callable[[], Any]
     weights: Callable[[], list[Any]]
 
 
-def graphnet(case: Case) -> Contestant:
-    import numpy as np
-
+def network(case: Case) -> tuple[Any, Any]:
+    """graphnet's network and optimizer."""
     import graphnet as gn
     from graphnet import nn
 
     w1, b1, w2, b2 = case.weights
     net = nn.Sequential(nn.Linear(*w1.shape[::-1]), nn.ReLU(), nn.Linear(*w2.shape[::-1]))
     net.load_state_dict({"0.weight": w1, "0.bias": b1, "2.weight": w2, "2.bias": b2})
-    optimizer = gn.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM)
+    return net, gn.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM)
+
+
+def graphnet(case: Case) -> Contestant:
+    """Eager, as a training loop is usually written."""
+    import numpy as np
+
+    import graphnet as gn
+    from graphnet import nn
+
+    net, optimizer = network(case)
     x, labels = gn.from_numpy(case.x), gn.from_numpy(case.labels)
 
     def step() -> None:
@@ -62,6 +70,21 @@ def graphnet(case: Case) -> Contestant:
             return net(x)
 
     return Contestant(step, infer, lambda: [np.asarray(p.data) for p in net.parameters()])
+
+
+def compiled(case: Case) -> Contestant:
+    """graphnet with the whole step as one call into C++."""
+    import numpy as np
+
+    import graphnet as gn
+    from graphnet import nn
+
+    net, optimizer = network(case)
+    x, labels = gn.from_numpy(case.x), gn.from_numpy(case.labels)
+    train, infer = gn.TrainStep(net, nn.CrossEntropyLoss(), optimizer), gn.compile(net)
+    return Contestant(
+        lambda: train(x, labels), lambda: infer(x), lambda: [np.asarray(p.data) for p in net.parameters()]
+    )
 
 
 def by_hand(case: Case) -> Contestant:
@@ -149,18 +172,17 @@ def jax(case: Case) -> Contestant:
     return Contestant(step, lambda: run(state[0], x).block_until_ready(), lambda: state[0])
 
 
-CONTESTANTS = {"graphnet": graphnet, "numpy": by_hand, "torch": pytorch, "jax": jax}
+CONTESTANTS = {"graphnet": graphnet, "compiled": compiled, "numpy": by_hand, "torch": pytorch, "jax": jax}
 
 
 def installed() -> dict[str, str]:
-    """The contestants that are here, with their versions."""
+    """The packages of the contestants that are here, with their versions."""
     found = {}
-    for name in CONTESTANTS:
+    for name in ("graphnet", "numpy", "torch", "jax"):
         try:
-            importlib.import_module(name)
+            found[name] = str(importlib.import_module(name).__version__)
         except ImportError:
             continue
-        found[name] = importlib.import_module(name).__version__
     return found
 
 
@@ -254,7 +276,7 @@ def main() -> None:
     print(f"{machine['cpu']}, {arguments.threads} thread(s), graphnet for {config['target']}, {config['compiler']}")
     print("Python " + machine["python"] + "".join(f", {name} {version}" for name, version in versions.items()))
     print("µs per call; in brackets the time as a multiple of graphnet's\n")
-    names = list(versions)
+    names = [name for name in CONTESTANTS if name in versions or name == "compiled"]
     print(f"{'network':<14}{'batch':>6}  {'':<8}" + "".join(f"{name:>18}" for name in names))
     results = []
     for sizes in CASES:

@@ -31,10 +31,16 @@ void pair_tile(int64_t pairs, const int32_t* a, int64_t ra, const int32_t* b, fl
                bool accumulate, const float* bias, bool relu) {
   constexpr int W = Vec<float>::W;
   VF acc[R][C];
-  GN_EACH(r, R) GN_EACH(s, C) acc[r.value][s.value] = VF{}; GN_END; GN_END;
+  GN_EACH(r, R)
+    GN_EACH(s, C)
+      acc[r.value][s.value] = VF{};
+    GN_END;
+  GN_END;
   for (int64_t p = 0; p < pairs; ++p, a += ra, b += C * W) {
     __m512i vb[C];
-    GN_EACH(s, C) vb[s.value] = _mm512_loadu_si512(b + s.value * W); GN_END;
+    GN_EACH(s, C)
+      vb[s.value] = _mm512_loadu_si512(b + s.value * W);
+    GN_END;
     GN_EACH(r, R)
       const __m512i va = _mm512_set1_epi32(a[r.value]);
       GN_EACH(s, C)
@@ -47,9 +53,8 @@ void pair_tile(int64_t pairs, const int32_t* a, int64_t ra, const int32_t* b, fl
     GN_EACH(r, R)
       VF v = acc[r.value][s.value];
       float* const to = c + r.value * rc + s.value * W;
-      const auto part = [&](const float* from) __attribute__((always_inline)) {
-        return count == W ? load(from) : load_n(from, count);
-      };
+      const auto part = [&](const float* from)
+                            __attribute__((always_inline)) { return count == W ? load(from) : load_n(from, count); };
       if (bias != nullptr) v += part(bias + s.value * W);
       if (accumulate) v += part(to);
       if (relu) v = v <= 0.0f ? VF{} : v;
@@ -61,10 +66,12 @@ void pair_tile(int64_t pairs, const int32_t* a, int64_t ra, const int32_t* b, fl
   GN_END;
 }
 
-using PairTile = void (*)(int64_t, const int32_t*, int64_t, const int32_t*, float*, int64_t, int64_t, bool, const float*, bool);
+using PairTile = void (*)(int64_t, const int32_t*, int64_t, const int32_t*, float*, int64_t, int64_t, bool,
+                          const float*, bool);
 #define GN_PAIR_TILE(R) {pair_tile<R, 1>, pair_tile<R, 2>, pair_tile<R, 3>}
-constexpr PairTile kPairTiles[kPairRows][kPairCols] = {GN_PAIR_TILE(1), GN_PAIR_TILE(2), GN_PAIR_TILE(3), GN_PAIR_TILE(4),
-                                                       GN_PAIR_TILE(5), GN_PAIR_TILE(6), GN_PAIR_TILE(7), GN_PAIR_TILE(8)};
+constexpr PairTile kPairTiles[kPairRows][kPairCols] = {GN_PAIR_TILE(1), GN_PAIR_TILE(2), GN_PAIR_TILE(3),
+                                                       GN_PAIR_TILE(4), GN_PAIR_TILE(5), GN_PAIR_TILE(6),
+                                                       GN_PAIR_TILE(7), GN_PAIR_TILE(8)};
 
 inline void gemm_pairs(const Product& p) {
   constexpr int W = Vec<float>::W;
@@ -74,8 +81,10 @@ inline void gemm_pairs(const Product& p) {
   const int64_t row_tiles = (p.m + kPairRows - 1) / kPairRows, rows_padded = (p.m + W - 1) / W * W;
   const int64_t depth = min64(p.k, kPairDepth), width_most = kPairCols * W;
   float* const plain = static_cast<float*>(scratch(0, sizeof(float) * static_cast<size_t>(depth * width_most)));
-  int32_t* const pairs_b = static_cast<int32_t*>(scratch(1, sizeof(int32_t) * static_cast<size_t>((depth + 2) / 2 * width_most)));
-  int32_t* const pairs_a = static_cast<int32_t*>(scratch(2, sizeof(int32_t) * static_cast<size_t>((depth + 2) / 2 * rows_padded)));
+  int32_t* const pairs_b =
+      static_cast<int32_t*>(scratch(1, sizeof(int32_t) * static_cast<size_t>((depth + 2) / 2 * width_most)));
+  int32_t* const pairs_a =
+      static_cast<int32_t*>(scratch(2, sizeof(int32_t) * static_cast<size_t>((depth + 2) / 2 * rows_padded)));
   const int64_t vectors = (p.n + W - 1) / W, panels = (vectors + kPairCols - 1) / kPairCols;
   for (int64_t k0 = 0; k0 < p.k; k0 += kPairDepth) {
     const int64_t kn = min64(kPairDepth, p.k - k0), pairs = (kn + 1) / 2;

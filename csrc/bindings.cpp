@@ -50,8 +50,10 @@ bool dtype_of(const py::detail::PyArrayDescr_Proxy* descr, DType* dtype) {
         return *dtype = sizeof(long) == 8 ? DType::i64 : DType::i32, true;
       if (descr->type_num == py::detail::npy_api::NPY_LONGLONG_) return *dtype = DType::i64, true;
       return false;
-    case 'b': return *dtype = DType::b8, true;
-    default: return false;
+    case 'b':
+      return *dtype = DType::b8, true;
+    default:
+      return false;
   }
 }
 
@@ -220,8 +222,10 @@ void run(PyObject* const* args, Py_ssize_t nargs) {
                       Py_TYPE(PyTuple_GET_ITEM(args[3], i))->tp_name);
     }
   }
-  const Call call{in,     static_cast<int>(PyTuple_GET_SIZE(args[1])), out,      static_cast<int>(PyTuple_GET_SIZE(args[2])),
-                  params, static_cast<int>(nparams),                   info.name};
+  const Call call{in,       static_cast<int>(PyTuple_GET_SIZE(args[1])),
+                  out,      static_cast<int>(PyTuple_GET_SIZE(args[2])),
+                  params,   static_cast<int>(nparams),
+                  info.name};
   check_call(call, info);
   run_released(kernel(static_cast<int>(id)), call);
 }

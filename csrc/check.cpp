@@ -67,8 +67,7 @@ void require_same_shape(const Call& call, const char* kind, int index, const Vie
 }
 
 void require_rank(const Call& call, const char* kind, int index, const View& view, int rank) {
-  if (view.rank != rank)
-    bad_shape(call, argument(kind, index), "of rank " + std::to_string(rank), view);
+  if (view.rank != rank) bad_shape(call, argument(kind, index), "of rank " + std::to_string(rank), view);
 }
 
 std::string dims_text(std::initializer_list<int64_t> dims) {
@@ -119,7 +118,8 @@ int64_t count(const View& view) {
 
 void require_nonempty(const Call& call) {
   if (count(call.in[0]) == 0 && count(call.out[0]) != 0)
-    throw ValueError(std::string(call.kernel) + ": input 0: expected at least one element along the reduced axes, got shape " +
+    throw ValueError(std::string(call.kernel) +
+                     ": input 0: expected at least one element along the reduced axes, got shape " +
                      shape_text(call.in[0]));
 }
 
@@ -151,8 +151,7 @@ void require_bias(const Call& call, int index, int64_t n) {
   if (call.nin <= index) return;
   const View& bias = call.in[index];
   bool ok = true;
-  for (int i = 0; i < bias.rank; ++i)
-    ok = ok && (bias.shape[i] == 1 || (i == bias.rank - 1 && bias.shape[i] == n));
+  for (int i = 0; i < bias.rank; ++i) ok = ok && (bias.shape[i] == 1 || (i == bias.rank - 1 && bias.shape[i] == n));
   if (!ok) bad_shape(call, argument("input", index), "broadcastable to " + dims_text({n}), bias);
 }
 
@@ -214,7 +213,8 @@ void matmul_relu_backward(const Call& call, const KernelInfo& info) {
 
 void require_momentum_buffer(const Call& call) {
   if (call.params[1] != 0 && call.nout < 2)
-    throw ValueError(std::string(call.kernel) + ": outputs: expected (param, momentum buffer) as momentum is not 0, got 1 array");
+    throw ValueError(std::string(call.kernel) +
+                     ": outputs: expected (param, momentum buffer) as momentum is not 0, got 1 array");
 }
 
 void matmul_sgd(const Call& call, const KernelInfo& info) {
@@ -302,8 +302,7 @@ void require_rows(const Call& call, const char* kind, const View& rows, const Vi
   bool ok = rows.rank == idx.rank + table.rank - 1;
   for (int i = 0; ok && i < rows.rank; ++i)
     ok = rows.shape[i] == (i < idx.rank ? idx.shape[i] : table.shape[i - idx.rank + 1]);
-  if (!ok)
-    bad_shape(call, argument(kind, 0), shape_text(idx) + " + " + shape_text(table) + "[1:]", rows);
+  if (!ok) bad_shape(call, argument(kind, 0), shape_text(idx) + " + " + shape_text(table) + "[1:]", rows);
 }
 
 void take(const Call& call, const KernelInfo& info) {
@@ -351,8 +350,7 @@ constexpr KernelInfo kInfo[] = {
 
 void require_count(const Call& call, const char* what, int got, int low, int high) {
   if (got >= low && got <= high) return;
-  const std::string expected =
-      low == high ? std::to_string(low) : std::to_string(low) + " to " + std::to_string(high);
+  const std::string expected = low == high ? std::to_string(low) : std::to_string(low) + " to " + std::to_string(high);
   throw ValueError(std::string(call.kernel) + ": " + what + ": expected " + expected + ", got " + std::to_string(got));
 }
 
@@ -362,11 +360,16 @@ const KernelInfo& kernel_info(int id) { return kInfo[id]; }
 
 const char* dtype_name(DType dtype) {
   switch (dtype) {
-    case DType::f32: return "float32";
-    case DType::f64: return "float64";
-    case DType::i32: return "int32";
-    case DType::i64: return "int64";
-    case DType::b8: return "bool";
+    case DType::f32:
+      return "float32";
+    case DType::f64:
+      return "float64";
+    case DType::i32:
+      return "int32";
+    case DType::i64:
+      return "int64";
+    case DType::b8:
+      return "bool";
   }
   return "?";
 }

@@ -226,21 +226,21 @@ struct Convert {
 };
 
 // One loop per dtype (float32, float64, int32, int64, bool); nullptr sends that dtype to the reference.
-#define GN_KERNEL(name, cost, f32, f64, i32, i64, b8)                                                       \
-  void name##_(const Call& call) {                                                                          \
-    static constexpr Loop loops[kNumDTypes] = {f32, f64, i32, i64, b8};                                     \
-    run_elementwise(call, loops[static_cast<int>(call.in[0].dtype)], reference::name##_, cost);             \
+#define GN_KERNEL(name, cost, f32, f64, i32, i64, b8)                                           \
+  void name##_(const Call& call) {                                                              \
+    static constexpr Loop loops[kNumDTypes] = {f32, f64, i32, i64, b8};                         \
+    run_elementwise(call, loops[static_cast<int>(call.in[0].dtype)], reference::name##_, cost); \
   }
-#define GN_BINARY_NUMBER(name, Op)                                                                             \
+#define GN_BINARY_NUMBER(name, Op)                                                                          \
   GN_KERNEL(name, 1, (loop2<float, float, Op>), (loop2<double, double, Op>), (loop2<int32_t, int32_t, Op>), \
             (loop2<int64_t, int64_t, Op>), nullptr)
-#define GN_BINARY(name, Op, BoolOp)                                                                            \
+#define GN_BINARY(name, Op, BoolOp)                                                                         \
   GN_KERNEL(name, 1, (loop2<float, float, Op>), (loop2<double, double, Op>), (loop2<int32_t, int32_t, Op>), \
             (loop2<int64_t, int64_t, Op>), (loop2<uint8_t, uint8_t, BoolOp>))
-#define GN_COMPARE(name, Op)                                                                                      \
+#define GN_COMPARE(name, Op)                                                                                   \
   GN_KERNEL(name, 1, (loop2<float, uint8_t, Op>), (loop2<double, uint8_t, Op>), (loop2<int32_t, uint8_t, Op>), \
             (loop2<int64_t, uint8_t, Op>), (loop2<uint8_t, uint8_t, Op>))
-#define GN_UNARY_NUMBER(name, FloatOp, Op)                                                                               \
+#define GN_UNARY_NUMBER(name, FloatOp, Op)                                                                            \
   GN_KERNEL(name, 1, (loop1<float, float, FloatOp>), (loop1<double, double, FloatOp>), (loop1<int32_t, int32_t, Op>), \
             (loop1<int64_t, int64_t, Op>), nullptr)
 #define GN_UNARY_FLOAT(name, Op) \
@@ -284,9 +284,9 @@ void where_(const Call& call) {
   run_elementwise(call, loops[static_cast<int>(call.out[0].dtype)], reference::where_, 1);
 }
 
-#define GN_FROM(From)                                                                                             \
-  {loop1<From, float, Convert<From, float>>, loop1<From, double, Convert<From, double>>,                       \
-   loop1<From, int32_t, Convert<From, int32_t>>, loop1<From, int64_t, Convert<From, int64_t>>,                 \
+#define GN_FROM(From)                                                                          \
+  {loop1<From, float, Convert<From, float>>, loop1<From, double, Convert<From, double>>,       \
+   loop1<From, int32_t, Convert<From, int32_t>>, loop1<From, int64_t, Convert<From, int64_t>>, \
    loop1<From, uint8_t, Convert<From, uint8_t>>}
 void copy_(const Call& call) {
   static constexpr Loop loops[kNumDTypes][kNumDTypes] = {GN_FROM(float), GN_FROM(double), GN_FROM(int32_t),

@@ -101,8 +101,7 @@ bool make_plan(const Call& call, Plan& plan) {
   int kept = 0;
   for (int r = 1; r < plan.rank; ++r) {
     bool merge = true;
-    for (int i = 0; i < plan.operands; ++i)
-      merge = merge && plan.stride[i][kept] == plan.stride[i][r] * plan.shape[r];
+    for (int i = 0; i < plan.operands; ++i) merge = merge && plan.stride[i][kept] == plan.stride[i][r] * plan.shape[r];
     if (merge) {
       plan.shape[kept] *= plan.shape[r];
     } else {

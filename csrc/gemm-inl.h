@@ -14,10 +14,10 @@ constexpr int kRows = 6, kCols = 2;
 #else
 constexpr int kRows = 8, kCols = 2;
 #endif
-constexpr int64_t kDepth = 512;       // k per block: a panel of b (512 x 48 floats, 96 KB) stays in L2
-constexpr int64_t kWidth = 1024;      // n per block
-constexpr int64_t kHeight = 192;     // m per block: its part of a stays in L2 while b's panels pass
-constexpr int64_t kPackRows = 32;     // from how many rows of a packing b pays
+constexpr int64_t kDepth = 512;            // k per block: a panel of b (512 x 48 floats, 96 KB) stays in L2
+constexpr int64_t kWidth = 1024;           // n per block
+constexpr int64_t kHeight = 192;           // m per block: its part of a stays in L2 while b's panels pass
+constexpr int64_t kPackRows = 32;          // from how many rows of a packing b pays
 constexpr int64_t kPackBytes = 128 << 10;  // and from what size of b
 
 // One tile: c[R, C vectors] (+)= a[R, k] . b[k, C vectors].
@@ -30,7 +30,8 @@ struct Tile {
   int64_t rb;
   T* c;
   int64_t rc;
-  int64_t n;  // columns: the last vector may be partial
+  int64_t n;    // columns: the last vector may be partial
+  bool padded;  // but b can be read to its end
   bool accumulate;
   const T* bias;
   bool relu;
@@ -43,11 +44,18 @@ void tile(const Tile<T>& t) {
   constexpr int W = Vec<T>::W;
   const int64_t tail = t.n - (C - 1) * W;
   V acc[R][C];
-  GN_EACH(r, R) GN_EACH(c, C) acc[r.value][c.value] = V{}; GN_END; GN_END;
+  GN_EACH(r, R)
+    GN_EACH(c, C)
+      acc[r.value][c.value] = V{};
+    GN_END;
+  GN_END;
   const T* a = t.a;
   const T* b = t.b;
   const int64_t ra = t.ra, rb = t.rb, k = t.k;
-  GN_EACH(r, R) __builtin_prefetch(t.c + r.value * t.rc, 1); __builtin_prefetch(t.c + r.value * t.rc + t.n - 1, 1); GN_END;
+  GN_EACH(r, R)
+    __builtin_prefetch(t.c + r.value * t.rc, 1);
+    __builtin_prefetch(t.c + r.value * t.rc + t.n - 1, 1);
+  GN_END;
   const auto step = [&](int64_t p, auto masked) __attribute__((always_inline)) {
     constexpr bool kMasked = decltype(masked)::value != 0;
     V vb[C];
@@ -59,12 +67,14 @@ void tile(const Tile<T>& t) {
     GN_END;
     GN_EACH(r, R)
       const V va = broadcast<T>(kAcross ? a[r.value] : a[r.value * ra + p]);
-      GN_EACH(c, C) acc[r.value][c.value] += va * vb[c.value]; GN_END;
+      GN_EACH(c, C)
+        acc[r.value][c.value] += va * vb[c.value];
+      GN_END;
     GN_END;
     if constexpr (kAcross) a += t.ca;
     b += rb;
   };
-  if (tail == W || rb == C * W)  // packed panels are padded
+  if (tail == W || t.padded)
     for (int64_t p = 0; p < k; ++p) step(p, Int<0>{});
   else
     for (int64_t p = 0; p < k; ++p) step(p, Int<1>{});
@@ -95,18 +105,28 @@ struct Tiles {
   static const TileFunction<T> table[kRows][kCols];
 };
 
-#define GN_TILE_ROW(R, X) {tile<T, R, 1, X>, tile<T, R, 2, X>
+#define GN_TILE_ROW(R, X) \
+  {                       \
+    tile<T, R, 1, X>, tile<T, R, 2, X>
 #if GN_VECTOR_BYTES == 64
-#define GN_TILE_ROW_END(R, X) , tile<T, R, 3, X>}
+#define GN_TILE_ROW_END(R, X) \
+  , tile<T, R, 3, X>          \
+  }
 #else
 #define GN_TILE_ROW_END(R, X) }
 #endif
 #define GN_TILE(R) GN_TILE_ROW(R, kAcross) GN_TILE_ROW_END(R, kAcross)
 template <class T, bool kAcross>
-const TileFunction<T> Tiles<T, kAcross>::table[kRows][kCols] = {GN_TILE(1), GN_TILE(2), GN_TILE(3), GN_TILE(4),
-                                                                GN_TILE(5), GN_TILE(6)
+const TileFunction<T> Tiles<T, kAcross>::table[kRows][kCols] = {GN_TILE(1),
+                                                                GN_TILE(2),
+                                                                GN_TILE(3),
+                                                                GN_TILE(4),
+                                                                GN_TILE(5),
+                                                                GN_TILE(6)
 #if GN_VECTOR_BYTES != 32
-                                                                , GN_TILE(7), GN_TILE(8)
+                                                                    ,
+                                                                GN_TILE(7),
+                                                                GN_TILE(8)
 #endif
 };
 
@@ -132,7 +152,8 @@ void pack_b(T* to, int64_t width, const T* b, int64_t rb, int64_t cb, int64_t k,
         if (cols == W && depth == W)
           for (int c = 0; c < W; ++c) v[c] = load(b + (j + c) * cb + p);
         else
-          for (int c = 0; c < W; ++c) v[c] = c >= cols ? V{} : depth == W ? load(b + (j + c) * cb + p) : load_n(b + (j + c) * cb + p, depth);
+          for (int c = 0; c < W; ++c)
+            v[c] = c >= cols ? V{} : depth == W ? load(b + (j + c) * cb + p) : load_n(b + (j + c) * cb + p, depth);
         transpose(v);
         if (depth == W)
           for (int q = 0; q < W; ++q) store(to + (p + q) * width + j, v[q]);
@@ -198,6 +219,7 @@ void gemm_tiles(const Product& p) {
           Tile<T> t;
           t.k = kn;
           t.n = n;
+          t.padded = !in_place;
           if (in_place) {
             t.b = b + k0 * p.rb + j;
             t.rb = p.rb;

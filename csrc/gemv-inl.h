@@ -22,16 +22,26 @@ GN_INLINE typename Vec<T>::V dots(const T* a, int64_t ra, int64_t m, const T* b,
   constexpr int W = Vec<T>::W;
   static_assert(R * C <= W, "one vector holds the sums");
   const T *pa[R], *pb[C];
-  GN_EACH(r, R) pa[r.value] = a + min64(r.value, m - 1) * ra; GN_END;
-  GN_EACH(s, C) pb[s.value] = b + min64(s.value, n - 1) * cb; GN_END;
+  GN_EACH(r, R)
+    pa[r.value] = a + min64(r.value, m - 1) * ra;
+  GN_END;
+  GN_EACH(s, C)
+    pb[s.value] = b + min64(s.value, n - 1) * cb;
+  GN_END;
   V acc[W];
-  GN_EACH(x, W) acc[x.value] = V{}; GN_END;
+  GN_EACH(x, W)
+    acc[x.value] = V{};
+  GN_END;
   const auto partial = [&](int64_t q, int64_t count) __attribute__((always_inline)) {
     V vb[C];
-    GN_EACH(s, C) vb[s.value] = load_n(pb[s.value] + q, count); GN_END;
+    GN_EACH(s, C)
+      vb[s.value] = load_n(pb[s.value] + q, count);
+    GN_END;
     GN_EACH(r, R)
       const V va = load_n(pa[r.value] + q, count);
-      GN_EACH(s, C) acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value]; GN_END;
+      GN_EACH(s, C)
+        acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value];
+      GN_END;
     GN_END;
   };
   // Up to the cache line's boundary first, with element i in the lane that i - first has modulo W: each lane then adds
@@ -40,27 +50,38 @@ GN_INLINE typename Vec<T>::V dots(const T* a, int64_t ra, int64_t m, const T* b,
   const int64_t first = GN_VECTOR_BYTES == 64 && k >= 4 * W ? to_boundary(a, ra) : 0;
   if (first > 0) {
     V vb[C];
-    GN_EACH(s, C) vb[s.value] = turned_lanes(load_n(pb[s.value], first), first); GN_END;
+    GN_EACH(s, C)
+      vb[s.value] = turned_lanes(load_n(pb[s.value], first), first);
+    GN_END;
     GN_EACH(r, R)
       const V va = turned_lanes(load_n(pa[r.value], first), first);
-      GN_EACH(s, C) acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value]; GN_END;
+      GN_EACH(s, C)
+        acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value];
+      GN_END;
     GN_END;
     q = first;
   }
   for (; q + W <= k; q += W) {
     V vb[C];
-    GN_EACH(s, C) vb[s.value] = load(pb[s.value] + q); keep(vb[s.value]); GN_END;
+    GN_EACH(s, C)
+      vb[s.value] = load(pb[s.value] + q);
+      keep(vb[s.value]);
+    GN_END;
     GN_EACH(r, R)
       // The rows to come, of the next group: for memory's sake. From L3 it costs 20 %.
       if constexpr (kPrefetch) __builtin_prefetch(pa[r.value] + R * ra + q, 0, 2);
       V va = load(pa[r.value] + q);
       if constexpr (C > 1) keep(va);
-      GN_EACH(s, C) acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value]; GN_END;
+      GN_EACH(s, C)
+        acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value];
+      GN_END;
     GN_END;
   }
   if (q < k) partial(q, k - q);
   if (first > 0) {
-    GN_EACH(x, W) acc[x.value] = turned_lanes(acc[x.value], W - first); GN_END;
+    GN_EACH(x, W)
+      acc[x.value] = turned_lanes(acc[x.value], W - first);
+    GN_END;
   }
   return lane_sums(acc);
 }
@@ -136,11 +157,17 @@ GN_INLINE void stream_rows(const T* a, int64_t ra, int64_t ca, const T* b, int64
   using V = typename Vec<T>::V;
   constexpr int W = Vec<T>::W;
   V va[R][U];
-  GN_EACH(r, R) GN_EACH(u, U) va[r.value][u.value] = broadcast<T>(a[r.value * ra + u.value * ca]); GN_END; GN_END;
+  GN_EACH(r, R)
+    GN_EACH(u, U)
+      va[r.value][u.value] = broadcast<T>(a[r.value * ra + u.value * ca]);
+    GN_END;
+  GN_END;
   const auto partial = [&](int64_t at, int64_t count) __attribute__((always_inline)) {
     GN_EACH(r, R)
       V acc = load_n(c + r.value * rc + at, count);
-      GN_EACH(u, U) acc += va[r.value][u.value] * load_n(b + u.value * rb + at, count); GN_END;
+      GN_EACH(u, U)
+        acc += va[r.value][u.value] * load_n(b + u.value * rb + at, count);
+      GN_END;
       store_n(c + r.value * rc + at, acc, count);
     GN_END;
   };
@@ -151,13 +178,19 @@ GN_INLINE void stream_rows(const T* a, int64_t ra, int64_t ca, const T* b, int64
   }
   for (; j + W <= n; j += W) {
     V acc[R];
-    GN_EACH(r, R) acc[r.value] = load(c + r.value * rc + j); GN_END;
+    GN_EACH(r, R)
+      acc[r.value] = load(c + r.value * rc + j);
+    GN_END;
     GN_EACH(u, U)
       const V vb = load(b + u.value * rb + j);
       if constexpr (kPrefetch) __builtin_prefetch(b + (U + u.value) * rb + j, 0, 2);
-      GN_EACH(r, R) acc[r.value] += va[r.value][u.value] * vb; GN_END;
+      GN_EACH(r, R)
+        acc[r.value] += va[r.value][u.value] * vb;
+      GN_END;
     GN_END;
-    GN_EACH(r, R) store(c + r.value * rc + j, acc[r.value]); GN_END;
+    GN_EACH(r, R)
+      store(c + r.value * rc + j, acc[r.value]);
+    GN_END;
   }
   if (j < n) partial(j, n - j);
 }
@@ -185,7 +218,8 @@ void gemm_streams(const Product& p) {
         for (int64_t q = 0; q < n; ++q) row[q] += bias[j + q];
     }
     int64_t i = 0;
-    for (; i + 2 <= p.m; i += 2) stream<T, 2, false>(a + i * p.ra, p.ra, p.ca, b + j, p.rb, c + i * p.rc + j, p.rc, p.k, n);
+    for (; i + 2 <= p.m; i += 2)
+      stream<T, 2, false>(a + i * p.ra, p.ra, p.ca, b + j, p.rb, c + i * p.rc + j, p.rc, p.k, n);
     for (; i < p.m; ++i)
       (beyond_cache<T>(p) ? stream<T, 1, true> : stream<T, 1, false>)(a + i * p.ra, p.ra, p.ca, b + j, p.rb,
                                                                       c + i * p.rc + j, p.rc, p.k, n);

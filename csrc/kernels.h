@@ -32,63 +32,63 @@
 // Outputs of all but the elementwise kernels and the optimizers must not overlap inputs.
 #pragma once
 
-#define GRAPHNET_KERNELS(X)                                       \
-  X(add, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)                \
-  X(sub, 2, 2, 1, 1, 0, 0, elementwise, F | I)                    \
-  X(mul, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)                \
-  X(div, 2, 2, 1, 1, 0, 0, elementwise, F)                        \
-  X(maximum, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)            \
-  X(minimum, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)            \
-  X(pow, 2, 2, 1, 1, 0, 0, elementwise, F | I)                    \
-  X(floor_div, 2, 2, 1, 1, 0, 0, elementwise, F | I)              \
-  X(remainder, 2, 2, 1, 1, 0, 0, elementwise, F | I)              \
-  X(eq, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
-  X(ne, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
-  X(lt, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
-  X(le, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
-  X(gt, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
-  X(ge, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                   \
-  X(neg, 1, 1, 1, 1, 0, 0, elementwise, F | I)                    \
-  X(abs, 1, 1, 1, 1, 0, 0, elementwise, F | I)                    \
-  X(sign, 1, 1, 1, 1, 0, 0, elementwise, F | I)                   \
-  X(exp, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
-  X(log, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
-  X(sqrt, 1, 1, 1, 1, 0, 0, elementwise, F)                       \
-  X(sin, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
-  X(cos, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
-  X(tanh, 1, 1, 1, 1, 0, 0, elementwise, F)                       \
-  X(sigmoid, 1, 1, 1, 1, 0, 0, elementwise, F)                    \
-  X(erf, 1, 1, 1, 1, 0, 0, elementwise, F)                        \
-  X(floor, 1, 1, 1, 1, 0, 0, elementwise, F)                      \
-  X(ceil, 1, 1, 1, 1, 0, 0, elementwise, F)                       \
-  X(relu, 1, 1, 1, 1, 0, 0, elementwise, F | I)                   \
-  X(relu_backward, 2, 2, 1, 1, 0, 0, elementwise, F | I)          \
-  X(logical_not, 1, 1, 1, 1, 0, 0, elementwise, B)                \
-  X(isnan, 1, 1, 1, 1, 0, 0, predicate, F)                        \
-  X(isfinite, 1, 1, 1, 1, 0, 0, predicate, F)                     \
-  X(where, 3, 3, 1, 1, 0, 0, where, F | I | B)                    \
-  X(copy, 1, 1, 1, 1, 0, 0, copy, F | I | B)                      \
-  X(sum, 1, 1, 1, 1, 0, 1, reduce, F | I)                         \
-  X(prod, 1, 1, 1, 1, 0, 0, reduce, F | I)                        \
-  X(max, 1, 1, 1, 1, 0, 0, reduce_nonempty, F | I | B)            \
-  X(min, 1, 1, 1, 1, 0, 0, reduce_nonempty, F | I | B)            \
-  X(any, 1, 1, 1, 1, 0, 0, reduce, B)                             \
-  X(all, 1, 1, 1, 1, 0, 0, reduce, B)                             \
-  X(argmax, 1, 1, 1, 1, 1, 1, arg_reduce, F | I | B)              \
-  X(argmin, 1, 1, 1, 1, 1, 1, arg_reduce, F | I | B)              \
-  X(matmul, 2, 3, 1, 1, 0, 2, matmul, F)                          \
-  X(linear, 2, 3, 1, 1, 0, 1, linear, F)                          \
-  X(matmul_relu_backward, 3, 3, 1, 2, 0, 0, matmul_relu_backward, F) \
-  X(matmul_sgd, 2, 2, 1, 2, 7, 7, matmul_sgd, F)                  \
-  X(matmul_adam, 2, 2, 3, 4, 8, 8, matmul_adam, F)                \
-  X(softmax, 1, 1, 1, 1, 0, 0, softmax, F)                        \
-  X(log_softmax, 1, 1, 1, 1, 0, 0, softmax, F)                    \
-  X(cross_entropy, 2, 3, 1, 1, 0, 3, cross_entropy, F)            \
+#define GRAPHNET_KERNELS(X)                                              \
+  X(add, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)                       \
+  X(sub, 2, 2, 1, 1, 0, 0, elementwise, F | I)                           \
+  X(mul, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)                       \
+  X(div, 2, 2, 1, 1, 0, 0, elementwise, F)                               \
+  X(maximum, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)                   \
+  X(minimum, 2, 2, 1, 1, 0, 0, elementwise, F | I | B)                   \
+  X(pow, 2, 2, 1, 1, 0, 0, elementwise, F | I)                           \
+  X(floor_div, 2, 2, 1, 1, 0, 0, elementwise, F | I)                     \
+  X(remainder, 2, 2, 1, 1, 0, 0, elementwise, F | I)                     \
+  X(eq, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                          \
+  X(ne, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                          \
+  X(lt, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                          \
+  X(le, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                          \
+  X(gt, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                          \
+  X(ge, 2, 2, 1, 1, 0, 0, predicate, F | I | B)                          \
+  X(neg, 1, 1, 1, 1, 0, 0, elementwise, F | I)                           \
+  X(abs, 1, 1, 1, 1, 0, 0, elementwise, F | I)                           \
+  X(sign, 1, 1, 1, 1, 0, 0, elementwise, F | I)                          \
+  X(exp, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
+  X(log, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
+  X(sqrt, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(sin, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
+  X(cos, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
+  X(tanh, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(sigmoid, 1, 1, 1, 1, 0, 0, elementwise, F)                           \
+  X(erf, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
+  X(floor, 1, 1, 1, 1, 0, 0, elementwise, F)                             \
+  X(ceil, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(relu, 1, 1, 1, 1, 0, 0, elementwise, F | I)                          \
+  X(relu_backward, 2, 2, 1, 1, 0, 0, elementwise, F | I)                 \
+  X(logical_not, 1, 1, 1, 1, 0, 0, elementwise, B)                       \
+  X(isnan, 1, 1, 1, 1, 0, 0, predicate, F)                               \
+  X(isfinite, 1, 1, 1, 1, 0, 0, predicate, F)                            \
+  X(where, 3, 3, 1, 1, 0, 0, where, F | I | B)                           \
+  X(copy, 1, 1, 1, 1, 0, 0, copy, F | I | B)                             \
+  X(sum, 1, 1, 1, 1, 0, 1, reduce, F | I)                                \
+  X(prod, 1, 1, 1, 1, 0, 0, reduce, F | I)                               \
+  X(max, 1, 1, 1, 1, 0, 0, reduce_nonempty, F | I | B)                   \
+  X(min, 1, 1, 1, 1, 0, 0, reduce_nonempty, F | I | B)                   \
+  X(any, 1, 1, 1, 1, 0, 0, reduce, B)                                    \
+  X(all, 1, 1, 1, 1, 0, 0, reduce, B)                                    \
+  X(argmax, 1, 1, 1, 1, 1, 1, arg_reduce, F | I | B)                     \
+  X(argmin, 1, 1, 1, 1, 1, 1, arg_reduce, F | I | B)                     \
+  X(matmul, 2, 3, 1, 1, 0, 2, matmul, F)                                 \
+  X(linear, 2, 3, 1, 1, 0, 1, linear, F)                                 \
+  X(matmul_relu_backward, 3, 3, 1, 2, 0, 0, matmul_relu_backward, F)     \
+  X(matmul_sgd, 2, 2, 1, 2, 7, 7, matmul_sgd, F)                         \
+  X(matmul_adam, 2, 2, 3, 4, 8, 8, matmul_adam, F)                       \
+  X(softmax, 1, 1, 1, 1, 0, 0, softmax, F)                               \
+  X(log_softmax, 1, 1, 1, 1, 0, 0, softmax, F)                           \
+  X(cross_entropy, 2, 3, 1, 1, 0, 3, cross_entropy, F)                   \
   X(cross_entropy_backward, 3, 4, 1, 1, 0, 3, cross_entropy_backward, F) \
-  X(sgd, 1, 1, 1, 2, 7, 7, sgd, F)                                \
-  X(adam, 1, 1, 3, 4, 8, 8, adam, F)                              \
-  X(take, 2, 2, 1, 1, 0, 0, take, F | I | B)                      \
-  X(index_add, 2, 2, 1, 1, 0, 0, index_add, F | I)                \
+  X(sgd, 1, 1, 1, 2, 7, 7, sgd, F)                                       \
+  X(adam, 1, 1, 3, 4, 8, 8, adam, F)                                     \
+  X(take, 2, 2, 1, 1, 0, 0, take, F | I | B)                             \
+  X(index_add, 2, 2, 1, 1, 0, 0, index_add, F | I)                       \
   X(concat, 1, 64, 1, 1, 1, 1, concat, F | I | B)
 
 namespace graphnet {

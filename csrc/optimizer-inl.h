@@ -76,7 +76,8 @@ void adam_step(const void* grad, void* const* state, int nstate, const double* p
 }
 
 void sgd_(const Call& call) {
-  run_optimizer(call, call.in[0].dtype == DType::f32 ? sgd_step<float> : sgd_step<double>, call.params, reference::sgd_);
+  run_optimizer(call, call.in[0].dtype == DType::f32 ? sgd_step<float> : sgd_step<double>, call.params,
+                reference::sgd_);
 }
 void adam_(const Call& call) {
   double params[kAdamParams];

@@ -28,13 +28,13 @@ double fma_rate() {
       "mov %0, %%rcx\n1:\n"
       ".irp r,0,1,2,3,4,5,6,7,8,9,10,11\n vfmadd231ps %%ymm14, %%ymm15, %%ymm\\r\n.endr\n"
       "dec %%rcx\njnz 1b\nvzeroupper\n" ::"r"(loops)
-      : "rcx", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "memory");
+      : "rcx", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+        "memory");
   return static_cast<double>(loops) * 12 * 16 / seconds_since(start) / 1e9;
 #elif defined(GRAPHNET_ARM64)
   for (long i = 0; i < loops; ++i)
-    asm volatile(
-        ".irp r,0,1,2,3,4,5,6,7,8,9,10,11\n fmla v\\r\\().4s, v14.4s, v15.4s\n.endr\n" ::
-            : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11");
+    asm volatile(".irp r,0,1,2,3,4,5,6,7,8,9,10,11\n fmla v\\r\\().4s, v14.4s, v15.4s\n.endr\n" ::
+                     : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11");
   return static_cast<double>(loops) * 12 * 8 / seconds_since(start) / 1e9;
 #else
   return loops > 0 && seconds_since(start) >= 0 ? 0 : 0;

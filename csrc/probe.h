@@ -5,8 +5,8 @@
 namespace graphnet {
 
 struct Probe {
-  double round_trip_ns;   // of a cache line between two of the pool's threads; 0 with one thread
-  double fma_gflops[2];   // float32, of each thread while both run (one alone with one thread)
+  double round_trip_ns;  // of a cache line between two of the pool's threads; 0 with one thread
+  double fma_gflops[2];  // float32, of each thread while both run (one alone with one thread)
 };
 Probe probe();
 

@@ -46,7 +46,8 @@ void run_parallel(const Product& p, size_t item, ProductFunction f) {
     const int64_t unit = 64 / static_cast<int64_t>(item);
     if (p.n >= parts * 2 * unit) {
       const int64_t blocks = (p.n + unit - 1) / unit;
-      const int64_t begin = std::min(p.n, blocks * part / parts * unit), end = std::min(p.n, blocks * (part + 1) / parts * unit);
+      const int64_t begin = std::min(p.n, blocks * part / parts * unit),
+                    end = std::min(p.n, blocks * (part + 1) / parts * unit);
       own.n = end - begin;
       own.b = static_cast<const char*>(p.b) + begin * p.cb * static_cast<int64_t>(item);
       own.c = static_cast<char*>(p.c) + begin * static_cast<int64_t>(item);
@@ -183,8 +184,20 @@ void* scratch(int slot, size_t bytes) {
 void run_matmul(const Call& call, ProductFunction f32, ProductFunction f64) {
   const View &va = call.in[0], &vb = call.in[1], &vc = call.out[0];
   const Matrix a = matrix(va), b = matrix(vb), c = matrix(vc);
-  Product p{vc.shape[vc.rank - 2], vc.shape[vc.rank - 1], va.shape[va.rank - 1], a.data, a.row, a.col, b.data, b.row,
-            b.col, c.data, c.row, param(call, 0, 0) != 0, nullptr, param(call, 1, 0) != 0};
+  Product p{vc.shape[vc.rank - 2],
+            vc.shape[vc.rank - 1],
+            va.shape[va.rank - 1],
+            a.data,
+            a.row,
+            a.col,
+            b.data,
+            b.row,
+            b.col,
+            c.data,
+            c.row,
+            param(call, 0, 0) != 0,
+            nullptr,
+            param(call, 1, 0) != 0};
   Batch batch;
   batch.rank = vc.rank - 2;
   for (int d = 0; d < batch.rank; ++d) {
@@ -205,8 +218,8 @@ void run_matmul(const Call& call, ProductFunction f32, ProductFunction f64) {
 void run_linear(const Call& call, ProductFunction f32, ProductFunction f64) {
   const View &x = call.in[0], &w = call.in[1], &y = call.out[0];
   const int last = x.rank - 1;
-  Product p{1, w.shape[0], w.shape[1], x.data, 0, x.stride[last], w.data, w.stride[1], w.stride[0], y.data, 0, false,
-            nullptr, param(call, 0, 0) != 0};
+  Product p{1,           w.shape[0],  w.shape[1], x.data, 0,     x.stride[last], w.data,
+            w.stride[1], w.stride[0], y.data,     0,      false, nullptr,        param(call, 0, 0) != 0};
   Batch batch;
   batch.rank = last;
   for (int d = 0; d < last; ++d) {
@@ -228,8 +241,20 @@ namespace {
 
 Product plain_product(const Call& call) {
   const Matrix a = matrix(call.in[0]), b = matrix(call.in[1]);
-  Product p{call.in[0].shape[0], call.in[1].shape[1], call.in[0].shape[1], a.data, a.row, a.col, b.data, b.row, b.col,
-            nullptr, 0, false, nullptr, false};
+  Product p{call.in[0].shape[0],
+            call.in[1].shape[1],
+            call.in[0].shape[1],
+            a.data,
+            a.row,
+            a.col,
+            b.data,
+            b.row,
+            b.col,
+            nullptr,
+            0,
+            false,
+            nullptr,
+            false};
   if (p.k <= 1) p.ca = 1;
   if (p.n == 1 && p.rb != 1) p.cb = 1;
   return p;

@@ -38,7 +38,8 @@ using MaskFunction = void (*)(void* g, int64_t rg, const void* y, int64_t ry, in
 void run_matmul_relu_backward(const Call& call, ProductFunction product, MaskFunction mask, Kernel fallback);
 
 // An optimizer's step with the product as its gradient, which only ever exists a cache-sized block at a time.
-void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, const double* params, Kernel fallback);
+void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, const double* params,
+                       Kernel fallback);
 
 // This thread's scratch memory, 64-byte aligned, valid until its next call with the same slot.
 void* scratch(int slot, size_t bytes);

@@ -12,8 +12,13 @@ namespace graphnet {
 namespace {
 
 Call call_of(const std::vector<View>& in, const std::vector<View>& out, const std::vector<double>& params, int kernel) {
-  return {in.data(),     static_cast<int>(in.size()),     out.data(), static_cast<int>(out.size()),
-          params.data(), static_cast<int>(params.size()), kernel_info(kernel).name};
+  return {in.data(),
+          static_cast<int>(in.size()),
+          out.data(),
+          static_cast<int>(out.size()),
+          params.data(),
+          static_cast<int>(params.size()),
+          kernel_info(kernel).name};
 }
 
 }  // namespace

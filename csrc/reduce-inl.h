@@ -112,7 +112,8 @@ struct Simple {
     for (int64_t i = 0; i < n; ++i) s[i] = Op::f(s[i], static_cast<const S*>(other)[i]);
   }
   static void finish(const void* state, void* out, int64_t out_stride, int64_t n, double) {
-    for (int64_t i = 0; i < n; ++i) static_cast<T*>(out)[i * out_stride] = static_cast<T>(static_cast<const S*>(state)[i]);
+    for (int64_t i = 0; i < n; ++i)
+      static_cast<T*>(out)[i * out_stride] = static_cast<T>(static_cast<const S*>(state)[i]);
   }
   static constexpr Fold fold{sizeof(S), init, line, rows, merge, finish};
 };
@@ -143,11 +144,11 @@ struct Lowest<double> {
     }                              \
   };
 GN_FOLD_OP(FoldAdd, S(0), static_cast<S>(a + b))
-GN_FOLD_OP(FoldMul, S(1), static_cast<S>(a * b))
+GN_FOLD_OP(FoldMul, S(1), static_cast<S>(a* b))
 GN_FOLD_OP(FoldMax, Lowest<S>::value, ((a > b) | (a != a) ? a : b))
 GN_FOLD_OP(FoldMin, Lowest<S>::top, ((a < b) | (a != a) ? a : b))
 GN_FOLD_OP(FoldOr, S(0), static_cast<S>(a | b))
-GN_FOLD_OP(FoldAnd, S(1), static_cast<S>(a & b))
+GN_FOLD_OP(FoldAnd, S(1), static_cast<S>(a& b))
 
 // Float extremes: a line needs vectors by hand, since the compiler may not reorder what NaN makes order-dependent.
 template <class T, bool kMax>
@@ -200,10 +201,10 @@ int64_t best_index(const void* x, int64_t n) {
   return 0;
 }
 
-#define GN_REDUCE(name, f32, f64, i32, i64, b8)                                                    \
-  void name##_(const Call& call) {                                                                 \
-    static constexpr const Fold* folds[kNumDTypes] = {f32, f64, i32, i64, b8};                     \
-    run_reduce(call, folds[static_cast<int>(call.in[0].dtype)], reference::name##_, copy_);        \
+#define GN_REDUCE(name, f32, f64, i32, i64, b8)                                             \
+  void name##_(const Call& call) {                                                          \
+    static constexpr const Fold* folds[kNumDTypes] = {f32, f64, i32, i64, b8};              \
+    run_reduce(call, folds[static_cast<int>(call.in[0].dtype)], reference::name##_, copy_); \
   }
 GN_REDUCE(sum, &kSum<float>, &kSum<double>, (&Simple<int32_t, uint32_t, FoldAdd>::fold),
           (&Simple<int64_t, uint64_t, FoldAdd>::fold), nullptr)
@@ -216,12 +217,12 @@ GN_REDUCE(min, (&kExtreme<float, false>), (&kExtreme<double, false>), (&Simple<i
 GN_REDUCE(any, nullptr, nullptr, nullptr, nullptr, (&Simple<uint8_t, uint8_t, FoldOr>::fold))
 GN_REDUCE(all, nullptr, nullptr, nullptr, nullptr, (&Simple<uint8_t, uint8_t, FoldAnd>::fold))
 
-#define GN_ARG_REDUCE(name, kMax)                                                                                    \
-  void name##_(const Call& call) {                                                                                   \
-    static constexpr BestIndex best[kNumDTypes] = {best_index<float, kMax>, best_index<double, kMax>,             \
-                                                   best_index<int32_t, kMax>, best_index<int64_t, kMax>,          \
-                                                   best_index<uint8_t, kMax>};                                    \
-    run_arg_reduce(call, best[static_cast<int>(call.in[0].dtype)], reference::name##_);                              \
+#define GN_ARG_REDUCE(name, kMax)                                                                        \
+  void name##_(const Call& call) {                                                                       \
+    static constexpr BestIndex best[kNumDTypes] = {best_index<float, kMax>, best_index<double, kMax>,    \
+                                                   best_index<int32_t, kMax>, best_index<int64_t, kMax>, \
+                                                   best_index<uint8_t, kMax>};                           \
+    run_arg_reduce(call, best[static_cast<int>(call.in[0].dtype)], reference::name##_);                  \
   }
 GN_ARG_REDUCE(argmax, true)
 GN_ARG_REDUCE(argmin, false)

@@ -162,7 +162,8 @@ void run_plan(Plan& plan) {
   parallel(std::min(wanted, kMaxParts), [&](int part, int parts) {
     if (part == 0) used = parts;
     char* state = states.data() + fold.state * static_cast<size_t>(part);
-    const int64_t begin = d.n * part / parts / 64 * 64, end = part + 1 == parts ? d.n : d.n * (part + 1) / parts / 64 * 64;
+    const int64_t begin = d.n * part / parts / 64 * 64,
+                  end = part + 1 == parts ? d.n : d.n * (part + 1) / parts / 64 * 64;
     fold.init(state, 1);
     fold.line(plan.in + begin * plan.item, end - begin, state);
   });

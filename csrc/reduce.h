@@ -12,8 +12,8 @@ namespace graphnet {
 struct Fold {
   size_t state;
   void (*init)(void* state, int64_t n);
-  void (*line)(const void* x, int64_t n, void* state);                                   // n contiguous into one state
-  void (*rows)(const void* x, int64_t rows, int64_t stride, int64_t n, void* state);     // rows of n into n states
+  void (*line)(const void* x, int64_t n, void* state);                                // n contiguous into one state
+  void (*rows)(const void* x, int64_t rows, int64_t stride, int64_t n, void* state);  // rows of n into n states
   void (*merge)(void* state, const void* other, int64_t n);
   void (*finish)(const void* state, void* out, int64_t out_stride, int64_t n, double scale);
 };

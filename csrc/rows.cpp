@@ -271,10 +271,18 @@ void run_index_add(const Call& call, Kernel fallback) {
     void* to = static_cast<char*>(out.data) + row * out.stride[0] * item;
     const void* from = static_cast<const char*>(g.data) + offset_of(g, idx.rank, i) * item;
     switch (g.dtype) {
-      case DType::f32: add_row<float>(to, from, n); break;
-      case DType::f64: add_row<double>(to, from, n); break;
-      case DType::i32: add_row<uint32_t>(to, from, n); break;  // wraps
-      default: add_row<uint64_t>(to, from, n); break;
+      case DType::f32:
+        add_row<float>(to, from, n);
+        break;
+      case DType::f64:
+        add_row<double>(to, from, n);
+        break;
+      case DType::i32:
+        add_row<uint32_t>(to, from, n);
+        break;  // wraps
+      default:
+        add_row<uint64_t>(to, from, n);
+        break;
     }
   }
 }

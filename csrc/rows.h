@@ -12,7 +12,8 @@ void run_softmax(const Call& call, RowFunction row);
 
 // Losses of `count` rows with labels: rows of n contiguous logits, `stride` elements apart. labels[i] is -1 for a
 // skipped row (loss 0). loss[i] is log(sum(exp(x))) - x[label], not yet weighted.
-using LossFunction = void (*)(const void* x, int64_t stride, int64_t n, const int64_t* labels, int64_t count, double* loss);
+using LossFunction = void (*)(const void* x, int64_t stride, int64_t n, const int64_t* labels, int64_t count,
+                              double* loss);
 // dx[n] = factor * (softmax(x) - onehot(label)).
 using LossBackwardFunction = void (*)(const void* x, void* dx, int64_t n, int64_t label, double factor);
 void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback);

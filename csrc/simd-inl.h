@@ -128,18 +128,18 @@ GN_INLINE void each(F&& f) {
 #define GN_LANES_4(f) GN_LANES_2(f), f(2), f(3)
 #define GN_LANES_8(f) GN_LANES_4(f), f(4), f(5), f(6), f(7)
 #define GN_LANES_16(f) GN_LANES_8(f), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
-#define GN_EXCHANGE(name, f)                                                   \
-  template <int H, class V>                                                    \
-  GN_INLINE V name(V a, V b) {                                                 \
-    constexpr int W = static_cast<int>(sizeof(V) / sizeof(a[0]));              \
-    if constexpr (W == 16)                                                     \
-      return __builtin_shufflevector(a, b, GN_LANES_16(f));                    \
-    else if constexpr (W == 8)                                                 \
-      return __builtin_shufflevector(a, b, GN_LANES_8(f));                     \
-    else if constexpr (W == 4)                                                 \
-      return __builtin_shufflevector(a, b, GN_LANES_4(f));                     \
-    else                                                                       \
-      return __builtin_shufflevector(a, b, GN_LANES_2(f));                     \
+#define GN_EXCHANGE(name, f)                                      \
+  template <int H, class V>                                       \
+  GN_INLINE V name(V a, V b) {                                    \
+    constexpr int W = static_cast<int>(sizeof(V) / sizeof(a[0])); \
+    if constexpr (W == 16)                                        \
+      return __builtin_shufflevector(a, b, GN_LANES_16(f));       \
+    else if constexpr (W == 8)                                    \
+      return __builtin_shufflevector(a, b, GN_LANES_8(f));        \
+    else if constexpr (W == 4)                                    \
+      return __builtin_shufflevector(a, b, GN_LANES_4(f));        \
+    else                                                          \
+      return __builtin_shufflevector(a, b, GN_LANES_2(f));        \
   }
 GN_EXCHANGE(exchange_low, GN_LOW)
 GN_EXCHANGE(exchange_high, GN_HIGH)

@@ -102,6 +102,7 @@ void cross_entropy_(const Call& call) {
                     reference::cross_entropy_);
 }
 void cross_entropy_backward_(const Call& call) {
-  run_cross_entropy_backward(call, call.in[0].dtype == DType::f32 ? loss_backward_row<float> : loss_backward_row<double>,
+  run_cross_entropy_backward(call,
+                             call.in[0].dtype == DType::f32 ? loss_backward_row<float> : loss_backward_row<double>,
                              reference::cross_entropy_backward_);
 }

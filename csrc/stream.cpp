@@ -18,7 +18,8 @@ void stream_copy(void* to, const void* from, size_t bytes) {
   size_t i = head;
   for (; i + 64 <= bytes; i += 64)
     for (size_t q = 0; q < 64; q += 16)
-      _mm_stream_si128(reinterpret_cast<__m128i*>(out + i + q), _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i + q)));
+      _mm_stream_si128(reinterpret_cast<__m128i*>(out + i + q),
+                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i + q)));
   std::memcpy(out + i, in + i, bytes - i);
   _mm_sfence();
 #else

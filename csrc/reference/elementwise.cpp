@@ -162,14 +162,28 @@ void remainder_(const Call& call) {
   binary_number(call, [&](auto a, auto b) { return remainder(call, a, b); });
 }
 
-void eq_(const Call& call) { compare(call, [](auto a, auto b) { return a == b; }); }
-void ne_(const Call& call) { compare(call, [](auto a, auto b) { return a != b; }); }
-void lt_(const Call& call) { compare(call, [](auto a, auto b) { return a < b; }); }
-void le_(const Call& call) { compare(call, [](auto a, auto b) { return a <= b; }); }
-void gt_(const Call& call) { compare(call, [](auto a, auto b) { return a > b; }); }
-void ge_(const Call& call) { compare(call, [](auto a, auto b) { return a >= b; }); }
+void eq_(const Call& call) {
+  compare(call, [](auto a, auto b) { return a == b; });
+}
+void ne_(const Call& call) {
+  compare(call, [](auto a, auto b) { return a != b; });
+}
+void lt_(const Call& call) {
+  compare(call, [](auto a, auto b) { return a < b; });
+}
+void le_(const Call& call) {
+  compare(call, [](auto a, auto b) { return a <= b; });
+}
+void gt_(const Call& call) {
+  compare(call, [](auto a, auto b) { return a > b; });
+}
+void ge_(const Call& call) {
+  compare(call, [](auto a, auto b) { return a >= b; });
+}
 
-void neg_(const Call& call) { unary_number(call, [](auto x) { return static_cast<decltype(x)>(-bits(x)); }); }
+void neg_(const Call& call) {
+  unary_number(call, [](auto x) { return static_cast<decltype(x)>(-bits(x)); });
+}
 void abs_(const Call& call) {
   unary_number(call, [](auto x) {
     if constexpr (std::is_floating_point_v<decltype(x)>)
@@ -181,11 +195,21 @@ void abs_(const Call& call) {
 void sign_(const Call& call) {
   unary_number(call, [](auto x) { return x > 0 ? decltype(x)(1) : x < 0 ? decltype(x)(-1) : x; });
 }
-void exp_(const Call& call) { unary_float(call, [](auto x) { return std::exp(x); }); }
-void log_(const Call& call) { unary_float(call, [](auto x) { return std::log(x); }); }
-void sqrt_(const Call& call) { unary_float(call, [](auto x) { return std::sqrt(x); }); }
-void sin_(const Call& call) { unary_float(call, [](auto x) { return std::sin(x); }); }
-void cos_(const Call& call) { unary_float(call, [](auto x) { return std::cos(x); }); }
+void exp_(const Call& call) {
+  unary_float(call, [](auto x) { return std::exp(x); });
+}
+void log_(const Call& call) {
+  unary_float(call, [](auto x) { return std::log(x); });
+}
+void sqrt_(const Call& call) {
+  unary_float(call, [](auto x) { return std::sqrt(x); });
+}
+void sin_(const Call& call) {
+  unary_float(call, [](auto x) { return std::sin(x); });
+}
+void cos_(const Call& call) {
+  unary_float(call, [](auto x) { return std::cos(x); });
+}
 void tanh_(const Call& call) {
   // In double: tanhf is 2.1 ulp off.
   unary_float(call, [](auto x) { return static_cast<decltype(x)>(std::tanh(static_cast<double>(x))); });
@@ -200,9 +224,15 @@ void sigmoid_(const Call& call) {
     return static_cast<T>(d < 0 ? e / (1 + e) : 1 / (1 + e));
   });
 }
-void erf_(const Call& call) { unary_float(call, [](auto x) { return std::erf(x); }); }
-void floor_(const Call& call) { unary_float(call, [](auto x) { return std::floor(x); }); }
-void ceil_(const Call& call) { unary_float(call, [](auto x) { return std::ceil(x); }); }
+void erf_(const Call& call) {
+  unary_float(call, [](auto x) { return std::erf(x); });
+}
+void floor_(const Call& call) {
+  unary_float(call, [](auto x) { return std::floor(x); });
+}
+void ceil_(const Call& call) {
+  unary_float(call, [](auto x) { return std::ceil(x); });
+}
 void relu_(const Call& call) {
   unary_number(call, [](auto x) { return x <= 0 ? decltype(x)(0) : x; });
 }
@@ -213,14 +243,11 @@ void logical_not_(const Call& call) {
   map1<uint8_t, uint8_t>(call, [](uint8_t x) { return x == 0; });
 }
 void isnan_(const Call& call) {
-  visit_float(call.in[0].dtype, [&](auto tag) {
-    map1<decltype(tag), uint8_t>(call, [](auto x) { return x != x; });
-  });
+  visit_float(call.in[0].dtype, [&](auto tag) { map1<decltype(tag), uint8_t>(call, [](auto x) { return x != x; }); });
 }
 void isfinite_(const Call& call) {
-  visit_float(call.in[0].dtype, [&](auto tag) {
-    map1<decltype(tag), uint8_t>(call, [](auto x) { return std::isfinite(x); });
-  });
+  visit_float(call.in[0].dtype,
+              [&](auto tag) { map1<decltype(tag), uint8_t>(call, [](auto x) { return std::isfinite(x); }); });
 }
 void where_(const Call& call) {
   const View &c = call.in[0], &a = call.in[1], &b = call.in[2], &out = call.out[0];
@@ -234,9 +261,8 @@ void where_(const Call& call) {
 }
 void copy_(const Call& call) {
   visit(call.in[0].dtype, [&](auto from) {
-    visit(call.out[0].dtype, [&](auto to) {
-      map1<decltype(from), decltype(to)>(call, [](auto x) { return convert<decltype(to)>(x); });
-    });
+    visit(call.out[0].dtype,
+          [&](auto to) { map1<decltype(from), decltype(to)>(call, [](auto x) { return convert<decltype(to)>(x); }); });
   });
 }
 

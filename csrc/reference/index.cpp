@@ -30,9 +30,8 @@ void each_index(const Call& call, const View& rows, const View& table, F f) {
   View head = rows;
   head.rank = idx.rank;
   walk<1>(idx, {&idx}, [&](const auto& at_) { row_of(call, *at<int64_t>(idx, at_[0]), table.shape[0]); });
-  walk<2>(idx, {&head, &idx}, [&](const auto& at_) {
-    f(row_of(call, *at<int64_t>(idx, at_[1]), table.shape[0]), at_[0]);
-  });
+  walk<2>(idx, {&head, &idx},
+          [&](const auto& at_) { f(row_of(call, *at<int64_t>(idx, at_[1]), table.shape[0]), at_[0]); });
 }
 
 }  // namespace
@@ -43,9 +42,8 @@ void take_(const Call& call) {
   visit(x.dtype, [&](auto tag) {
     using T = decltype(tag);
     each_index(call, out, x, [&](int64_t row, int64_t base) {
-      walk<2>(to, {&to, &from}, [&](const auto& at_) {
-        *at<T>(to, base + at_[0]) = load(at<T>(from, row * x.stride[0] + at_[1]));
-      });
+      walk<2>(to, {&to, &from},
+              [&](const auto& at_) { *at<T>(to, base + at_[0]) = load(at<T>(from, row * x.stride[0] + at_[1])); });
     });
   });
 }

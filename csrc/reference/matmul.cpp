@@ -24,7 +24,8 @@ void product(const T* a, int64_t ra, int64_t ca, const T* b, int64_t rb, int64_t
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) {
       double sum = 0;
-      for (int64_t p = 0; p < k; ++p) sum += static_cast<double>(a[i * ra + p * ca]) * static_cast<double>(b[p * rb + j * cb]);
+      for (int64_t p = 0; p < k; ++p)
+        sum += static_cast<double>(a[i * ra + p * ca]) * static_cast<double>(b[p * rb + j * cb]);
       if (bias != nullptr) sum += static_cast<double>(bias[j * bias_stride]);
       T& out = c[i * rc + j * cc];
       T value = static_cast<T>(accumulate ? static_cast<double>(out) + sum : sum);
@@ -69,7 +70,7 @@ void product_then(const Call& call) {
 void matmul_(const Call& call) {
   const View &a = call.in[0], &b = call.in[1], &c = call.out[0];
   const bool accumulate = param(call, 0, 0) != 0, relu = param(call, 1, 0) != 0;
-  const View *bias = call.nin > 2 ? &call.in[2] : nullptr;
+  const View* bias = call.nin > 2 ? &call.in[2] : nullptr;
   const int64_t m = c.shape[c.rank - 2], n = c.shape[c.rank - 1], k = a.shape[a.rank - 1];
   visit_float(c.dtype, [&](auto tag) {
     using T = decltype(tag);
@@ -85,7 +86,7 @@ void matmul_(const Call& call) {
 void linear_(const Call& call) {
   const View &x = call.in[0], &w = call.in[1], &y = call.out[0];
   const bool relu = param(call, 0, 0) != 0;
-  const View *bias = call.nin > 2 ? &call.in[2] : nullptr;
+  const View* bias = call.nin > 2 ? &call.in[2] : nullptr;
   const int64_t n = w.shape[0], k = w.shape[1];
   visit_float(y.dtype, [&](auto tag) {
     using T = decltype(tag);

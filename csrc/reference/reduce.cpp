@@ -132,14 +132,10 @@ void all_(const Call& call) {
   fold<uint8_t>(call, [](uint8_t a, uint8_t b) { return static_cast<uint8_t>(a & b); });
 }
 void argmax_(const Call& call) {
-  visit(call.in[0].dtype, [&](auto tag) {
-    arg_best<decltype(tag)>(call, [](auto a, auto b) { return a > b; });
-  });
+  visit(call.in[0].dtype, [&](auto tag) { arg_best<decltype(tag)>(call, [](auto a, auto b) { return a > b; }); });
 }
 void argmin_(const Call& call) {
-  visit(call.in[0].dtype, [&](auto tag) {
-    arg_best<decltype(tag)>(call, [](auto a, auto b) { return a < b; });
-  });
+  visit(call.in[0].dtype, [&](auto tag) { arg_best<decltype(tag)>(call, [](auto a, auto b) { return a < b; }); });
 }
 
 }  // namespace graphnet::reference

@@ -13,11 +13,16 @@ namespace graphnet::reference {
 template <class F>
 void visit(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f32: return f(float{});
-    case DType::f64: return f(double{});
-    case DType::i32: return f(int32_t{});
-    case DType::i64: return f(int64_t{});
-    case DType::b8: return f(uint8_t{});
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::i32:
+      return f(int32_t{});
+    case DType::i64:
+      return f(int64_t{});
+    case DType::b8:
+      return f(uint8_t{});
   }
 }
 
@@ -31,7 +36,8 @@ void visit_float(DType dtype, F&& f) {
 
 template <class F>
 void visit_number(DType dtype, F&& f) {
-  if (dtype != DType::b8) visit(dtype, [&](auto tag) {
+  if (dtype != DType::b8)
+    visit(dtype, [&](auto tag) {
       if constexpr (!std::is_same_v<decltype(tag), uint8_t>) f(tag);
     });
 }

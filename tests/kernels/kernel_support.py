@@ -68,7 +68,12 @@ def assert_ulp(got, exact, ulp):
             np.abs(rounded[finite])
         ).astype(exact.dtype)
     # An overflow may be decided one ulp early or late.
-    edge = (~finite) & ~np.isnan(got) & ~np.isnan(rounded) & (np.abs(np.where(np.isfinite(got), got, rounded)) >= np.finfo(dtype).max * 0.999999)
+    edge = (
+        (~finite)
+        & ~np.isnan(got)
+        & ~np.isnan(rounded)
+        & (np.abs(np.where(np.isfinite(got), got, rounded)) >= np.finfo(dtype).max * 0.999999)
+    )
     bad = ~(same | (finite & (error <= ulp)) | edge)
     assert not bad.any(), (
         f"{bad.sum()} of {got.size} off; first: got {got[bad][0]!r}, exact {exact[bad][0]!r}, "

@@ -27,11 +27,25 @@ BAD = [
     ("matmul", (A, B), (C,), (1, 2, 3), ValueError, "matmul: params: expected 0 to 2, got 3"),
     ("matmul", (A, A), (C,), (), ValueError, r"matmul: input 1: expected shape \(..., 3, n\).*got \(2, 3\)"),
     ("matmul", (A, B), (A,), (), ValueError, r"matmul: output 0: expected shape \(..., 2, 4\), got \(2, 3\)"),
-    ("matmul", (A, B, A), (C,), (), ValueError, r"matmul: input 2: expected shape broadcastable to \(4,\), got \(2, 3\)"),
+    (
+        "matmul",
+        (A, B, A),
+        (C,),
+        (),
+        ValueError,
+        r"matmul: input 2: expected shape broadcastable to \(4,\), got \(2, 3\)",
+    ),
     ("matmul", (A, B), (C,), (0.5,), ValueError, "matmul: parameter 0: expected beta 0 or 1, got 0.5"),
     ("matmul", (A, B.astype("d")), (C,), (), TypeError, "matmul: input 1: expected dtype float32, got float64"),
     ("matmul", (A, B), (C.astype("d"),), (), TypeError, "matmul: output 0: expected dtype float32, got float64"),
-    ("matmul", (A.astype("i"), B.astype("i")), (C.astype("i"),), (), TypeError, "matmul: input 0: expected dtype float32 or float64, got int32"),
+    (
+        "matmul",
+        (A.astype("i"), B.astype("i")),
+        (C.astype("i"),),
+        (),
+        TypeError,
+        "matmul: input 0: expected dtype float32 or float64, got int32",
+    ),
     ("matmul", (A.astype("e"), B), (C,), (), TypeError, "matmul: input 0: expected dtype .* got float16"),
     ("matmul", (A.astype(">f4"), B), (C,), (), TypeError, "matmul: input 0: expected dtype .*native.* got >f4"),
     ("matmul", (A, B), (READ_ONLY,), (), ValueError, "matmul: output 0: expected a writeable array"),
@@ -45,15 +59,57 @@ BAD = [
     ("add", (A, A), (np.broadcast_to(SCALAR, (2, 3)),), (), ValueError, "add: output 0: expected a writeable array"),
     ("eq", (A, A), (A,), (), TypeError, "eq: output 0: expected dtype bool, got float32"),
     ("where", (A, A, A), (A,), (), TypeError, "where: input 0: expected dtype bool, got float32"),
-    ("sum", (A,), (B,), (), ValueError, r"sum: output 0: expected shape \(2, 3\) with the reduced axes of size 1, got \(3, 4\)"),
-    ("argmax", (A,), (np.zeros((2, 1), "q"),), (2,), ValueError, "argmax: parameter 0: expected an axis from 0 to 1, got 2"),
+    (
+        "sum",
+        (A,),
+        (B,),
+        (),
+        ValueError,
+        r"sum: output 0: expected shape \(2, 3\) with the reduced axes of size 1, got \(3, 4\)",
+    ),
+    (
+        "argmax",
+        (A,),
+        (np.zeros((2, 1), "q"),),
+        (2,),
+        ValueError,
+        "argmax: parameter 0: expected an axis from 0 to 1, got 2",
+    ),
     ("argmax", (A,), (np.zeros((1, 1), "q"),), (1,), ValueError, "argmax: output 0: expected shape .* only axis 1"),
     ("linear", (A, B), (C,), (), ValueError, r"linear: input 0: expected shape \(..., 4\), got \(2, 3\)"),
     ("softmax", (SCALAR,), (SCALAR,), (), ValueError, "softmax: input 0: expected shape of rank 1 or more"),
-    ("cross_entropy", (A, np.zeros(3, "q")), (SCALAR,), (), ValueError, r"cross_entropy: input 1: expected shape \(2,\), got \(3,\)"),
-    ("cross_entropy", (A, np.zeros(2, "i")), (SCALAR,), (), TypeError, "cross_entropy: input 1: expected dtype int64 or float32, got int32"),
-    ("cross_entropy", (A, np.zeros(2, "q")), (SCALAR,), (3,), ValueError, "cross_entropy: parameter 0: expected reduction"),
-    ("cross_entropy", (A, np.zeros(2, "q")), (SCALAR,), (1, -100, 2), ValueError, "parameter 2: expected label_smoothing"),
+    (
+        "cross_entropy",
+        (A, np.zeros(3, "q")),
+        (SCALAR,),
+        (),
+        ValueError,
+        r"cross_entropy: input 1: expected shape \(2,\), got \(3,\)",
+    ),
+    (
+        "cross_entropy",
+        (A, np.zeros(2, "i")),
+        (SCALAR,),
+        (),
+        TypeError,
+        "cross_entropy: input 1: expected dtype int64 or float32, got int32",
+    ),
+    (
+        "cross_entropy",
+        (A, np.zeros(2, "q")),
+        (SCALAR,),
+        (3,),
+        ValueError,
+        "cross_entropy: parameter 0: expected reduction",
+    ),
+    (
+        "cross_entropy",
+        (A, np.zeros(2, "q")),
+        (SCALAR,),
+        (1, -100, 2),
+        ValueError,
+        "parameter 2: expected label_smoothing",
+    ),
     ("take", (A, np.zeros(2, "i")), (A,), (), TypeError, "take: input 1: expected dtype int64, got int32"),
     ("concat", (A, A), (A,), (0,), ValueError, "concat: output 0: expected shape with 4 along axis 0, got"),
     ("concat", (), (A,), (0,), ValueError, "concat: inputs: expected 1 to 64, got 0"),
@@ -92,7 +148,12 @@ def test_every_kernel_survives_nonsense():
         for _ in range(60):
             pick = lambda n: tuple(pool[i].copy() for i in rng.integers(0, len(pool), n))  # noqa: E731
             try:
-                _core.run(kernel, pick(rng.integers(0, 5)), pick(rng.integers(0, 5)), tuple(rng.integers(-2, 3, rng.integers(0, 9)).astype(float)))
+                _core.run(
+                    kernel,
+                    pick(rng.integers(0, 5)),
+                    pick(rng.integers(0, 5)),
+                    tuple(rng.integers(-2, 3, rng.integers(0, 9)).astype(float)),
+                )
             except (TypeError, ValueError, IndexError) as error:
                 assert name in str(error)
 
@@ -107,7 +168,9 @@ def test_targets():
 @pytest.mark.parametrize("name", ["scalar", "sse9"])
 def test_target_from_the_environment(name):
     code = "from graphnet import _core; print(_core.target())"
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "GRAPHNET_TARGET": name}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "GRAPHNET_TARGET": name}, capture_output=True, text=True
+    )
     if name == "scalar":
         assert done.stdout.strip() == "scalar", done.stderr
     else:

@@ -151,7 +151,13 @@ def test_pow(rng):
 
 def test_where(rng):
     for dtype in ALL:
-        for sc, sa, sb in [((40,), (40,), (40,)), ((5, 1), (5, 9), ()), ((), (3,), (3,)), ((4, 33), (), (33,)), ((6,), (), ())]:
+        for sc, sa, sb in [
+            ((40,), (40,), (40,)),
+            ((5, 1), (5, 9), ()),
+            ((), (3,), (3,)),
+            ((4, 33), (), (33,)),
+            ((6,), (), ()),
+        ]:
             c, a, b = sample(rng, sc, np.bool_), sample(rng, sa, dtype), sample(rng, sb, dtype)
             expected = np.where(c, a, b)
             np.testing.assert_array_equal(call("where", (c, a, b), expected.shape, dtype), expected)
@@ -204,7 +210,9 @@ def exact_sigmoid(x):
 )
 def test_float32_functions(name, exact, step):
     x = sweep32(step)
-    x = np.concatenate([x, np.linspace(-110, 110, 100_001).astype(np.float32), np.linspace(-2, 2, 50_001).astype(np.float32)])
+    x = np.concatenate(
+        [x, np.linspace(-110, 110, 100_001).astype(np.float32), np.linspace(-2, 2, 50_001).astype(np.float32)]
+    )
     with np.errstate(all="ignore"):
         assert_ulp(call(name, (x,), x.shape, np.float32), exact(x.astype(np.float64)), 2)
 
@@ -215,7 +223,9 @@ def test_float32_functions(name, exact, step):
 )
 def test_float64_functions(rng, name, exact):
     bits = rng.integers(0, 2**64, 40_000, np.uint64).view(np.float64)
-    x = np.concatenate([bits, np.linspace(-750, 750, 20_001), np.linspace(-3, 3, 20_001), np.geomspace(1e-310, 1e300, 5_000)])
+    x = np.concatenate(
+        [bits, np.linspace(-750, 750, 20_001), np.linspace(-3, 3, 20_001), np.geomspace(1e-310, 1e300, 5_000)]
+    )
     if name in ("sin", "cos"):
         x = x[np.abs(x) < 1e6]
     with np.errstate(all="ignore"):

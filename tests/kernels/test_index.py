@@ -48,7 +48,11 @@ def test_bad_index(rng):
 @pytest.mark.parametrize("dtype", ALL)
 def test_concat(rng, dtype):
     for shapes, axis in [
-        ([(3,), (0,), (4,)], 0), ([(2, 3), (5, 3)], 0), ([(2, 3), (2, 1), (2, 4)], 1), ([(2, 3, 4)], 1), ([(1, 1), (1, 1)], 1),
+        ([(3,), (0,), (4,)], 0),
+        ([(2, 3), (5, 3)], 0),
+        ([(2, 3), (2, 1), (2, 4)], 1),
+        ([(2, 3, 4)], 1),
+        ([(1, 1), (1, 1)], 1),
     ]:
         parts = [sample(rng, s, dtype) for s in shapes]
         expected = np.concatenate(parts, axis)

@@ -10,8 +10,21 @@ from graphnet import _core
 
 SIZES = [0, 1, 2, 3, 5, 8, 10, 13, 16, 17, 33, 48, 50, 64, 100]
 TRICKY = [
-    (1, 1030, 3), (1, 70, 1100), (2, 20, 256), (4, 30, 97), (33, 64, 128), (70, 1025, 50), (65, 40, 1100), (256, 64, 10),
-    (40, 600, 10), (3, 512, 512), (130, 7, 10), (300, 5, 1), (1, 300, 10), (9, 1, 9), (128, 513, 49),
+    (1, 1030, 3),
+    (1, 70, 1100),
+    (2, 20, 256),
+    (4, 30, 97),
+    (33, 64, 128),
+    (70, 1025, 50),
+    (65, 40, 1100),
+    (256, 64, 10),
+    (40, 600, 10),
+    (3, 512, 512),
+    (130, 7, 10),
+    (300, 5, 1),
+    (1, 300, 10),
+    (9, 1, 9),
+    (128, 513, 49),
 ]
 
 
@@ -54,10 +67,23 @@ def test_layouts(rng):
                         check(x, y, out, (0, 1), y[0])
 
 
+def test_slices_end_with_their_memory(rng):
+    """The last row of a slice ends where the array does: a vector read past it would be a read past the array."""
+    for n, lead in [(40, 48), (30, 32), (10, 16), (90, 96), (20, 64)]:
+        a, wide = sample(rng, (6, 9), np.float32), sample(rng, (9, lead), np.float32)
+        check(a, wide[:, lead - n :], np.full((6, n), np.nan, np.float32))
+
+
 def test_batches(rng):
     for sa, sb in [
-        ((3, 4, 5), (3, 5, 6)), ((3, 4, 5), (5, 6)), ((4, 5), (3, 5, 6)), ((2, 1, 4, 5), (3, 5, 6)), ((0, 4, 5), (5, 6)),
-        ((2, 3, 1, 5), (2, 3, 5, 1)), ((64, 20, 30), (64, 30, 20)), ((5, 1, 7), (7, 40)),
+        ((3, 4, 5), (3, 5, 6)),
+        ((3, 4, 5), (5, 6)),
+        ((4, 5), (3, 5, 6)),
+        ((2, 1, 4, 5), (3, 5, 6)),
+        ((0, 4, 5), (5, 6)),
+        ((2, 3, 1, 5), (2, 3, 5, 1)),
+        ((64, 20, 30), (64, 30, 20)),
+        ((5, 1, 7), (7, 40)),
     ]:
         a, b = sample(rng, sa, np.float32), sample(rng, sb, np.float32)
         expected = np.matmul(a.astype(np.float64), b.astype(np.float64))
@@ -70,7 +96,13 @@ def test_batches(rng):
 
 def test_bias_shapes(rng):
     a, b = sample(rng, (4, 5), np.float32), sample(rng, (5, 6), np.float32)
-    for bias in (sample(rng, (6,), np.float32), sample(rng, (1,), np.float32), sample(rng, (), np.float32), sample(rng, (1, 6), np.float32), sample(rng, (12,), np.float32)[::2]):
+    for bias in (
+        sample(rng, (6,), np.float32),
+        sample(rng, (1,), np.float32),
+        sample(rng, (), np.float32),
+        sample(rng, (1, 6), np.float32),
+        sample(rng, (12,), np.float32)[::2],
+    ):
         np.testing.assert_allclose(call("matmul", (a, b, bias), (4, 6), np.float32), a @ b + bias, rtol=1e-4, atol=1e-5)
 
 
@@ -80,11 +112,16 @@ def test_linear(rng):
             x, w, bias = sample(rng, shape, dtype), sample(rng, (11, 7), dtype), sample(rng, (11,), dtype)
             np.testing.assert_allclose(call("linear", (x, w), (*shape[:-1], 11), dtype), x @ w.T, rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(
-                call("linear", (x, w, bias), (*shape[:-1], 11), dtype, (1,)), np.maximum(x @ w.T + bias, 0), rtol=1e-4, atol=1e-5
+                call("linear", (x, w, bias), (*shape[:-1], 11), dtype, (1,)),
+                np.maximum(x @ w.T + bias, 0),
+                rtol=1e-4,
+                atol=1e-5,
             )
         x = sample(rng, (4, 3, 7), dtype).transpose(1, 0, 2)
         np.testing.assert_allclose(call("linear", (x, w), (3, 4, 11), dtype), x @ w.T, rtol=1e-4, atol=1e-5)
-        empty = call("linear", (np.empty((3, 0), dtype), np.empty((5, 0), dtype), sample(rng, (5,), dtype)), (3, 5), dtype)
+        empty = call(
+            "linear", (np.empty((3, 0), dtype), np.empty((5, 0), dtype), sample(rng, (5,), dtype)), (3, 5), dtype
+        )
         assert np.isfinite(empty).all()
 
 
@@ -130,7 +167,11 @@ def test_relu_backward(rng, dtype, shape):
 
 
 SGD = [(0.1, 0, 0, 0, 0, 0, 1), (0.1, 0.9, 0, 0, 0, 0, 0), (0.1, 0.9, 0.1, 0.01, 0, 1, 1), (0.1, 0.9, 0, 0.01, 1, 0, 0)]
-ADAM = [(0.01, 0.9, 0.999, 1e-8, 0, 0, 1, 0), (0.01, 0.9, 0.99, 1e-8, 0.1, 1, 5, 1), (0.01, 0.9, 0.99, 1e-8, 0.1, 0, 3, 0)]
+ADAM = [
+    (0.01, 0.9, 0.999, 1e-8, 0, 0, 1, 0),
+    (0.01, 0.9, 0.99, 1e-8, 0.1, 1, 5, 1),
+    (0.01, 0.9, 0.99, 1e-8, 0.1, 0, 3, 0),
+]
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

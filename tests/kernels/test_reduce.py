@@ -45,7 +45,9 @@ def test_reductions(rng, name):
                         bound = (30 + math.log2(n + 1)) * np.finfo(dtype).eps * np.abs(wide).sum(axes, keepdims=True)
                         assert (np.abs(got - expected) <= bound + 1e-300).all(), (dtype, shape, axes, layout)
                     elif np.dtype(dtype).kind == "f" and name == "prod":
-                        np.testing.assert_allclose(got, expected, rtol=n * np.finfo(dtype).eps, atol=1e-35 if dtype == np.float32 else 1e-300)
+                        np.testing.assert_allclose(
+                            got, expected, rtol=n * np.finfo(dtype).eps, atol=1e-35 if dtype == np.float32 else 1e-300
+                        )
                     else:
                         np.testing.assert_array_equal(got, expected, f"{dtype} {shape} {axes} {layout}")
 
@@ -92,7 +94,9 @@ def test_sum_does_not_lose_digits():
 
 def test_scale_and_empty(rng):
     x = sample(rng, (12, 5), np.float32)
-    np.testing.assert_allclose(call("sum", (x,), (1, 5), np.float32, (1 / 12,)), x.mean(0, keepdims=True), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        call("sum", (x,), (1, 5), np.float32, (1 / 12,)), x.mean(0, keepdims=True), rtol=1e-5, atol=1e-6
+    )
     empty = np.empty((0, 3), np.float32)
     np.testing.assert_array_equal(call("sum", (empty,), (1, 3), np.float32), np.zeros((1, 3)))
     np.testing.assert_array_equal(call("prod", (empty,), (1, 3), np.float32), np.ones((1, 3)))

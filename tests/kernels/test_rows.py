@@ -22,7 +22,9 @@ def test_softmax(rng, dtype, shape):
     eps = np.finfo(dtype).eps
     for _, view in layouts(x):
         exact = log_softmax(x)
-        np.testing.assert_allclose(call("log_softmax", (view,), shape, dtype), exact.astype(dtype), rtol=4 * eps, atol=40 * eps)
+        np.testing.assert_allclose(
+            call("log_softmax", (view,), shape, dtype), exact.astype(dtype), rtol=4 * eps, atol=40 * eps
+        )
         np.testing.assert_allclose(call("softmax", (view,), shape, dtype), np.exp(exact).astype(dtype), rtol=40 * eps)
 
 
@@ -97,9 +99,20 @@ def test_cross_entropy_against_torch(rng):
     for reduction, name in enumerate(("none", "mean", "sum")):
         for ignore in (-100, 2):
             for smoothing in (0.0, 0.3):
-                got = call("cross_entropy", (x, t, w), (6,) if reduction == 0 else (), np.float64, (reduction, ignore, smoothing))
+                got = call(
+                    "cross_entropy",
+                    (x, t, w),
+                    (6,) if reduction == 0 else (),
+                    np.float64,
+                    (reduction, ignore, smoothing),
+                )
                 expected = torch.nn.functional.cross_entropy(
-                    torch.from_numpy(x), torch.from_numpy(t), torch.from_numpy(w), reduction=name, ignore_index=ignore, label_smoothing=smoothing
+                    torch.from_numpy(x),
+                    torch.from_numpy(t),
+                    torch.from_numpy(w),
+                    reduction=name,
+                    ignore_index=ignore,
+                    label_smoothing=smoothing,
                 )
                 np.testing.assert_allclose(got, expected.numpy(), rtol=1e-12)
 
@@ -147,8 +160,12 @@ def adam(p, g, m, v, top, lr, beta1, beta2, eps, decay, decoupled, step, maximiz
 def test_sgd(rng, dtype, shape):
     tolerance = 1e-5 if dtype == np.float32 else 1e-13
     for params in [
-        (0.1, 0, 0, 0, 0, 0, 1), (0.1, 0, 0, 0.1, 0, 1, 0), (0.1, 0.9, 0, 0, 0, 0, 1), (0.1, 0.9, 0.5, 0.01, 0, 0, 0),
-        (0.1, 0.9, 0, 0.01, 1, 1, 0), (0.1, 0.9, 0, 0.01, 1, 0, 1),
+        (0.1, 0, 0, 0, 0, 0, 1),
+        (0.1, 0, 0, 0.1, 0, 1, 0),
+        (0.1, 0.9, 0, 0, 0, 0, 1),
+        (0.1, 0.9, 0.5, 0.01, 0, 0, 0),
+        (0.1, 0.9, 0, 0.01, 1, 1, 0),
+        (0.1, 0.9, 0, 0.01, 1, 0, 1),
     ]:
         grad = sample(rng, shape, dtype)
         for _, g in layouts(grad):
@@ -169,7 +186,9 @@ def test_sgd(rng, dtype, shape):
 def test_adam(rng, dtype, shape):
     tolerance = 2e-5 if dtype == np.float32 else 1e-13
     for params in [
-        (0.01, 0.9, 0.999, 1e-8, 0, 0, 1, 0), (0.01, 0.9, 0.99, 1e-8, 0.1, 1, 5, 0), (0.01, 0.9, 0.99, 1e-6, 0.1, 0, 3, 1),
+        (0.01, 0.9, 0.999, 1e-8, 0, 0, 1, 0),
+        (0.01, 0.9, 0.99, 1e-8, 0.1, 1, 5, 0),
+        (0.01, 0.9, 0.99, 1e-6, 0.1, 0, 3, 1),
     ]:
         for amsgrad in (False, True):
             grad = sample(rng, shape, dtype)
@@ -177,7 +196,12 @@ def test_adam(rng, dtype, shape):
                 p, m = sample(rng, shape, dtype), sample(rng, shape, dtype)
                 v, top = (np.asarray(np.abs(sample(rng, shape, dtype))) for _ in range(2))
                 expected = adam(
-                    p.astype(float), grad.astype(float), m.astype(float), v.astype(float), top.astype(float) if amsgrad else None, *params
+                    p.astype(float),
+                    grad.astype(float),
+                    m.astype(float),
+                    v.astype(float),
+                    top.astype(float) if amsgrad else None,
+                    *params,
                 )
                 states = (p, m, v, top) if amsgrad else (p, m, v)
                 run("adam", (g,), states, params)
