@@ -8,7 +8,7 @@ from types import FrameType
 
 from graphnet.ir import Where
 
-__all__ = ["constructor_site", "stack_depth", "user_site"]
+__all__ = ["constructor_site", "raised_at", "stack_depth", "user_site"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _USER = _PACKAGE + "cli" + os.sep  # the command line is a user of the library like any other
@@ -40,6 +40,16 @@ def constructor_site(instance: object) -> Where | None:
             break
         frame = _outside(frame.f_back)
     return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+def raised_at(error: BaseException) -> Where | None:
+    """The innermost line outside graphnet through which an error came."""
+    found, step = None, error.__traceback__
+    while step is not None:
+        if not _inside(step.tb_frame):
+            found = Where(step.tb_frame.f_code.co_filename, step.tb_lineno)
+        step = step.tb_next
+    return found
 
 
 def stack_depth() -> int:

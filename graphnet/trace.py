@@ -14,6 +14,7 @@ from graphnet.graph import Graph, dims_of
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
 from graphnet.nn.naming import warn_unreached
+from graphnet.places import raised_at
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, state
 
 __all__ = ["Spec", "Summary", "summary", "trace"]
@@ -81,6 +82,11 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Gra
     state.tracer, state.module, state.scope, state.hint = tracer, None, None, None
     try:
         result = network(*tensors, **settings)
+    except TraceError as error:
+        where = raised_at(error)
+        if where is not None and str(where) not in str(error):
+            error.args = (f"{where}: {error}",)
+        raise
     finally:
         state.tracer, state.module, state.scope, state.hint = outer
         closed, tracer.closed = tracer.closed, True

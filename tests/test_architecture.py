@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "optim": {"errors", "dtypes", "program", "tensor", "nn"},
     "export": {"errors", "dtypes", "ir", "ops"},
     "graph": {"errors", "dtypes", "ir", "ops", "places", "passes", "program", "tensor", "nn", "export"},
-    "trace": {"errors", "dtypes", "ir", "tensor", "nn", "export", "graph"},
+    "trace": {"errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
     "compile": {"errors", "ir", "program", "tensor", "nn", "optim", "graph", "trace"},
     "recorded": {"errors", "ir", "tensor", "graph"},
     "kernels": {"errors", "program"},

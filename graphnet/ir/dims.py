@@ -80,6 +80,20 @@ class SymbolicDim:
 
     __int__ = __index__
 
+    def __float__(self) -> float:
+        return float(self.__index__())
+
+    def __neg__(self) -> Any:
+        return _multiply(self, -1)
+
+    def _unanswerable(self, other: object) -> Any:
+        if not isinstance(other, (int, float, SymbolicDim)):
+            return NotImplemented
+        return self.__index__()  # which says that there is no value
+
+    __lt__ = __le__ = __gt__ = __ge__ = __mod__ = __rmod__ = _unanswerable
+    __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __rfloordiv__ = _unanswerable
+
     def __bool__(self) -> bool:
         return True  # an unknown size is taken to be non-zero, as in `if x.shape[0]:`
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.dtypes import int64
-from graphnet.errors import ShapeError
+from graphnet.errors import IndexOutOfRangeError, ShapeError
 from graphnet.ir import Dim, Shape, SymbolicDim, Unifier, exact_quotient, product, render_shape
 from graphnet.ops.table import ANY, INDEX, NUMBER, Attrs, Op, Site, register
 
@@ -151,6 +151,8 @@ def sliced_shape(index: tuple[Any, ...], shape: Shape) -> Shape:
             result.append(1)
             continue
         dim = next(axes)
+        if isinstance(entry, int) and isinstance(dim, int) and not -dim <= entry < dim:
+            raise IndexOutOfRangeError(f"index {entry} is out of range for an axis of size {dim}")
         if isinstance(entry, slice):
             if entry == slice(None):
                 result.append(dim)

@@ -70,7 +70,7 @@ def _array(data: Any, dtype: DType | None) -> Any:
         array = np.array(data)
     except ValueError as error:
         raise ArgumentError(f"tensor: nested lists must have equal lengths at each level ({error})") from None
-    if not isinstance(data, (np.ndarray, np.generic)) and _too_large(array):
+    if not isinstance(data, (np.ndarray, np.generic)) and _too_large(data, array):
         raise ArgumentError(f"tensor: a whole number in {data!r:.60} does not fit into int64")
     if array.dtype.kind not in "biuf":
         raise DTypeError(f"tensor: expects numbers, got {type(data).__name__} of NumPy's dtype {array.dtype}")
@@ -81,11 +81,19 @@ def _array(data: Any, dtype: DType | None) -> Any:
         return array.astype(dtype.dtype)
 
 
-def _too_large(array: Any) -> bool:
+def _too_large(data: Any, array: Any) -> bool:
     """Whether Python's ints were too large for int64, so that NumPy made something else of them."""
     if array.dtype.kind == "O":
         return any(isinstance(item, int) for item in array.ravel().tolist())
+    if array.dtype.kind == "f" and array.size and np.abs(array).max() >= 2.0**63:
+        return _holds_large_int(data)
     return bool(array.dtype.kind == "u")
+
+
+def _holds_large_int(data: Any) -> bool:
+    if isinstance(data, (list, tuple)):
+        return any(map(_holds_large_int, data))
+    return isinstance(data, int) and not -(2**63) <= data < 2**63
 
 
 def _nested(data: Any) -> Any:
