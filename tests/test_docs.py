@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -71,3 +72,13 @@ def test_the_python_blocks_are_all_fenced() -> None:
 
 def test_contributing_fits_on_a_page() -> None:
     assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) <= 60
+
+
+def test_the_tables_are_the_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    tables = importlib.import_module("tables")
+    report = json.loads((ROOT / "docs" / "step.json").read_text(encoding="utf-8"))
+    for page in (ROOT / "README.md", ROOT / "docs" / "benchmarks.md"):
+        text = page.read_text(encoding="utf-8")
+        assert "<!-- bench: " in text
+        assert tables.filled(text, report) == text

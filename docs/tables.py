@@ -1,0 +1,66 @@
+"""Writes the measurements of bench.step into README.md and docs/benchmarks.md.
+
+python -m bench.step --out docs/step.json && python docs/tables.py
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+NAMES = {
+    "graphnet": "graphnet",
+    "compiled": "graphnet, compiled",
+    "numpy": "NumPy by hand",
+    "torch": "PyTorch",
+    "jax": "JAX, compiled",
+}
+
+
+def table(report: dict[str, Any], kinds: dict[str, str]) -> str:
+    """Times in µs of steps and inference, as a Markdown table."""
+    names = list(report["results"][0]["step"])
+    lines = ["| network, batch | " + " | ".join(NAMES[name] for name in names) + " |"]
+    lines.append("| --- |" + " ---: |" * len(names))
+    for result in report["results"]:
+        *sizes, batch = result["sizes"]
+        for kind, word in kinds.items():
+            times = [result[kind][name]["seconds"] * 1e6 for name in names]
+            cells = [f"{time:.0f}" for time in times]
+            lines.append(f"| {'-'.join(map(str, sizes))}, {batch}{word} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def machine(report: dict[str, Any]) -> str:
+    """What it was measured on, in a sentence."""
+    found = report["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    threads = "one thread" if found["threads"] == 1 else f"{found['threads']} threads"
+    return f"{found['cpu']}, {threads}, {found['target']}, {found['compiler']}, Python {found['python']}, {versions}."
+
+
+def filled(text: str, report: dict[str, Any]) -> str:
+    """A page with the parts between its marks written anew."""
+    parts = {
+        "steps": table(report, {"step": ""}),
+        "all": table(report, {"step": ": step", "infer": ": inference"}),
+        "machine": machine(report),
+    }
+    for name, part in parts.items():
+        pattern = rf"(<!-- bench: {name} -->\n\n).*?(\n\n<!-- end -->)"
+        text = re.sub(pattern, lambda found, part=part: found[1] + part + found[2], text, flags=re.DOTALL)  # type: ignore[misc]
+    return text
+
+
+def main() -> None:
+    """Fill both pages."""
+    report = json.loads((FOLDER / "step.json").read_text(encoding="utf-8"))
+    for page in (FOLDER.parent / "README.md", FOLDER / "benchmarks.md"):
+        page.write_text(filled(page.read_text(encoding="utf-8"), report), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
