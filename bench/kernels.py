@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import functools
 import json
 import platform
 import re
@@ -48,6 +49,10 @@ CASES: list[tuple[str, int, int, int, float | None, float | None]] = [
 ]
 
 
+def call_with_int(function: Any, n: int) -> None:
+    function(ctypes.c_int(n))
+
+
 def blas_thread_setter() -> Callable[[int], None] | None:
     """NumPy's OpenBLAS has a thread setter, under a name that depends on the wheel."""
     try:
@@ -64,7 +69,7 @@ def blas_thread_setter() -> Callable[[int], None] | None:
         ):
             setter = getattr(library, name, None)
             if setter is not None:
-                return lambda n, f=setter: f(ctypes.c_int(n))
+                return functools.partial(call_with_int, setter)
     return None
 
 
@@ -98,9 +103,9 @@ def candidates(kind: str, m: int, k: int, n: int, dtype: str, torch: Any) -> dic
         result["torch"] = lambda: torch.mm(ta, tb, out=to)
     for f in result.values():
         f()
-    for name, f in outs.items():
+    for name, out in outs.items():
         if name in result:
-            np.testing.assert_allclose(f, outs["numpy"], rtol=1e-2, atol=1e-2)
+            np.testing.assert_allclose(out, outs["numpy"], rtol=1e-2, atol=1e-2)
     return result
 
 
@@ -127,9 +132,8 @@ def bench(args: argparse.Namespace) -> list[dict[str, Any]]:
             torch = None
     set_blas = blas_thread_setter()
     rows = []
-    print(
-        f"{'threads':>7} {'kind':>4} {'m x k x n':>16} {'GFLOP/s':>9} {'of peak':>8} {'numpy':>8} {'torch':>8} {'ratio':>6} {'bar':>5}"
-    )
+    header = ("threads", "kind", "m x k x n", "GFLOP/s", "of peak", "numpy", "torch", "ratio", "bar")
+    print("{:>7} {:>4} {:>16} {:>9} {:>8} {:>8} {:>8} {:>6} {:>5}".format(*header))
     for threads in args.threads:
         _core.set_num_threads(threads)
         if set_blas:
@@ -162,11 +166,10 @@ def bench(args: argparse.Namespace) -> list[dict[str, Any]]:
             bar = bars[min(threads, 2) - 1] if args.dtype == "float32" else None
             mark = "" if placed else "  (not two near cores)"
             verdict = "" if bar is None or not placed else ("" if ratio >= bar else "  short")
-            print(
-                f"{threads:>7} {kind:>4} {name:>16} {rates['graphnet']:>9.1f} {rates['graphnet'] / limit:>8.0%} {rates['numpy']:>8.1f} "
-                f"{rates.get('torch', float('nan')):>8.1f} {ratio:>6.2f} {bar or '':>5}{verdict}{mark}",
-                flush=True,
-            )
+            ours = rates["graphnet"]
+            left = f"{threads:>7} {kind:>4} {name:>16} {ours:>9.1f} {ours / limit:>8.0%}"
+            peers = f"{rates['numpy']:>8.1f} {rates.get('torch', float('nan')):>8.1f}"
+            print(f"{left} {peers} {ratio:>6.2f} {bar or '':>5}{verdict}{mark}", flush=True)
             rows.append(
                 {
                     "threads": threads,
