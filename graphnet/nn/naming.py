@@ -60,7 +60,7 @@ def name_within(parent: Any, child: Any) -> str:
 def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
     """Modules in plain lists, tuples and dicts among the attributes, with what one writes to get at them."""
     for attribute, value in module.__dict__.items():
-        if attribute in ("_parameters", "_buffers", "_modules", "_names", "_transient"):
+        if not isinstance(value, (list, tuple, dict)) or attribute in _OWN:
             continue
         stack = [(attribute, value, 0)]
         while stack:
@@ -71,6 +71,9 @@ def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
                 stack.extend((f"{path}[{i}]", v, depth + 1) for i, v in reversed(list(enumerate(item))))
             elif isinstance(item, dict) and depth < 4:
                 stack.extend((f"{path}[{k!r}]", v, depth + 1) for k, v in reversed(list(item.items())))
+
+
+_OWN = ("_parameters", "_buffers", "_modules", "_names", "_where")  # a module's own books
 
 
 def _is_module(item: Any) -> bool:
@@ -104,7 +107,7 @@ def warn_unregistered(module: Any, scope: Scope) -> None:
 def _warn_graph(module: Any, scope: Scope) -> None:
     """Warn of graphs among the attributes, whose parameters are not found either."""
     for attribute, value in module.__dict__.items():
-        if _is_module(value) or not callable(getattr(value, "to_module", None)):
+        if not hasattr(value, "to_module"):
             continue
         known = {id(parameter) for parameter in module.parameters()}
         if any(id(parameter) not in known for parameter in value.parameters):
