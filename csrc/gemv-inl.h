@@ -106,7 +106,7 @@ void dots_few_columns(const Product& p) {
   const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
   T* c = static_cast<T*>(p.c);
   for (int64_t i = 0; i < p.m; i += R) {
-    T rows[R][W + C];
+    T rows[R][W + C] = {};
     for (int64_t j = 0; j < p.n; j += C) {
       T sums[W];
       store(sums, dots<T, R, C, true>(a + i * p.ra, p.ra, p.m - i, b + j * p.cb, p.cb, p.n - j, p.k));
