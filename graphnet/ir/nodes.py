@@ -73,24 +73,31 @@ class Literal(NamedTuple):
         return str(self.value)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Scope:
     """One call of a module: where in the module tree it happened, and of what class.
 
-    `library` tells that the class's own forward is graphnet's, so a place in the source can only be the
-    one where the module was made; `label` is the path from the root, with `name` as its last part.
+    `library` tells that the class's own forward is graphnet's, so a place in the source can only be the one where
+    the module was made. One is made for every call of a module, so it is a plain class and its path is put together
+    when someone asks.
     """
 
-    parent: Scope | None
-    name: str
-    cls: str
-    where: Where | None
-    library: bool = False
-    path: str = field(init=False)
+    __slots__ = ("_path", "cls", "library", "name", "parent", "where")
 
-    def __post_init__(self) -> None:
-        parent = self.parent.path if self.parent is not None else ""
-        object.__setattr__(self, "path", f"{parent}.{self.name}" if parent and self.name else parent or self.name)
+    def __init__(self, parent: Scope | None, name: str, cls: str, where: Where | None, library: bool = False) -> None:
+        self.parent = parent
+        self.name = name
+        self.cls = cls
+        self.where = where
+        self.library = library
+        self._path: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The path from the root, with `name` as its last part."""
+        if self._path is None:
+            parent = self.parent.path if self.parent is not None else ""
+            self._path = f"{parent}.{self.name}" if parent and self.name else parent or self.name
+        return self._path
 
     def __str__(self) -> str:
         place = f"{self.cls}, {self.where}" if self.where else self.cls

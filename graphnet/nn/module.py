@@ -87,8 +87,10 @@ class Module:
             fields["_called"] = True
             warn_unregistered(self, scope)
         try:
-            if any(isinstance(a, np.ndarray) for a in (*args, *kwargs.values())):
-                args, kwargs = self._take_arrays(args, kwargs)
+            for value in (*args, *kwargs.values()) if kwargs else args:
+                if isinstance(value, np.ndarray):
+                    args, kwargs = self._take_arrays(args, kwargs)
+                    break
             result = self.forward(*args, **kwargs)
         finally:
             state.scope, state.module = outer, parent
