@@ -358,10 +358,6 @@ class Graph(ir.Graph):
         result.structure = tuple(range(len(result.outputs)))
         return result
 
-    def trained(self) -> list[Any]:
-        """The parameters for which `gradient` has an output, in their order."""
-        return [p for p in self.used_parameters() if getattr(p, "requires_grad", True)]
-
     def to_dot(self, depth: int | None = None, *, collapse: bool = True) -> str:
         """The graph in Graphviz's DOT language.
 

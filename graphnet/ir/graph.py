@@ -87,6 +87,10 @@ class Graph:
         """Every parameter once, in order of first use."""
         return list(self._uses())
 
+    def trained(self) -> list[Parameter]:
+        """The used parameters that gradients are computed for."""
+        return [parameter for parameter in self._uses() if parameter.requires_grad]
+
     def _uses(self) -> dict[Parameter, list[Node]]:
         uses: dict[Parameter, list[Node]] = {}
         for node in self.nodes:

@@ -62,6 +62,11 @@ class Parameter(Constant):
 
     __slots__ = ()
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are computed for it; not for a frozen one."""
+        raise NotImplementedError
+
 
 class Literal(NamedTuple):
     """A number written in the program, or a size that is known only with the input's shape."""

@@ -77,7 +77,7 @@ def differentiate(graph: Graph) -> Graph:
     result.parameter_names = dict(graph.parameter_names)
     emitter = Emitter(result, Unifier())
     output = graph.outputs[0]
-    leaves: list[Operand] = [p for p in graph.used_parameters() if getattr(p, "requires_grad", True)]
+    leaves: list[Operand] = list(graph.trained())
     leaves += [Value(n) for n in graph.inputs if graph.types[n][0].dtype.is_floating_point]
     wanted: set[Hashable] = set(leaves)
     for node in graph.nodes:
