@@ -112,6 +112,7 @@ def compile(network: Any) -> Compiled:
 class _StepPlan(NamedTuple):
     program: Program
     updates: list[_Update]
+    state: Any  # the optimizer's, held so that a new one cannot have its id
 
 
 class _Update:
@@ -153,7 +154,8 @@ class TrainStep:
 
     def _version(self) -> tuple[Any, ...]:
         groups = self.optimizer.param_groups
-        return structure_version(), id(self.optimizer.state), *(len(g["params"]) for g in groups)
+        kept = ((len(g["params"]), self.optimizer.kept(g)) for g in groups)
+        return structure_version(), id(self.optimizer.state), *kept
 
     def _build(self, tensors: tuple[Any, ...]) -> _StepPlan:
         def network(*arguments: Any) -> Any:
@@ -177,7 +179,7 @@ class TrainStep:
             numbers = self.optimizer.numbers(parameter, group)
             step = program.update(self.optimizer.kernel, operand, outputs, numbers)
             updates.append(_Update(step, parameter, group, numbers))
-        return _StepPlan(program, updates)
+        return _StepPlan(program, updates, self.optimizer.state)
 
     def __call__(self, *inputs: Any) -> Tensor:
         """Do one step: `step(x, y)` with inputs first and the target last. Gives the loss before the update.

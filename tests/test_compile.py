@@ -174,6 +174,31 @@ def test_steps_and_eager_steps_may_take_turns() -> None:
     assert losses[-1] < losses[0] and {s["step"] for s in optimizer.state.values()} == {40}
 
 
+def test_changes_of_the_optimizer_are_noticed() -> None:
+    gn.manual_seed(3)
+    nets = [nn.Linear(3, 2), nn.Linear(3, 2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    optimizers = [gn.optim.SGD(net.parameters(), lr=0.1) for net in nets]
+    step = gn.TrainStep(nets[1], nn.MSELoss(), optimizers[1])
+    x, y = gn.rand(4, 3), gn.rand(4, 2)
+    saved: list[Any] = [None, None]
+    for number in range(12):
+        for which, (net, optimizer) in enumerate(zip(nets, optimizers)):
+            if number == 3:
+                optimizer.param_groups[0]["momentum"] = 0.9
+            if number == 5:
+                saved[which] = optimizer.state_dict()
+            if number == 8:
+                optimizer.load_state_dict(saved[which])
+            if which:
+                step(x, y)
+            else:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(net(x), y).backward()
+                optimizer.step()
+        near(nets[1].weight, nets[0].weight)
+
+
 def test_a_wrong_label_is_named_and_nothing_is_updated() -> None:
     net = NETS["mlp"]()
     step = gn.TrainStep(net, nn.CrossEntropyLoss(), gn.optim.SGD(net.parameters(), lr=1.0, momentum=0.9))

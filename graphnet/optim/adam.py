@@ -56,7 +56,8 @@ class Adam(Optimizer):
         if not isinstance(betas, (tuple, list)) or len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
             raise ArgumentError(f"{type(self).__name__}: betas are two numbers from 0 to below 1, got {group['betas']}")
 
-    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """What is kept for each parameter."""
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
     def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:

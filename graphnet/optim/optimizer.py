@@ -97,12 +97,12 @@ class Optimizer:
     def overwritten(self, parameter: Parameter, group: dict[str, Any]) -> tuple[Array, ...]:
         """The memory that an update overwrites: the parameter's and that of what is kept for it, made if need be."""
         state = self.state.setdefault(parameter, {})
-        for name in self._kept(group):
+        for name in self.kept(group):
             if name not in state:
                 state[name] = zeros_like(parameter)
-        return (parameter._values(), *(state[name]._values() for name in self._kept(group)))
+        return (parameter._values(), *(state[name]._values() for name in self.kept(group)))
 
-    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def kept(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The names of the tensors that are kept for each parameter."""
         raise NotImplementedError
 

@@ -62,7 +62,8 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ArgumentError("SGD: nesterov needs a momentum above 0 and no dampening")
 
-    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """What is kept for each parameter."""
         return ("momentum_buffer",) if group["momentum"] else ()
 
     def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:
