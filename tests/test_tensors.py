@@ -200,3 +200,20 @@ def test_threads_never_draw_the_same_numbers() -> None:
     for thread in threads:
         thread.join()
     assert len(drawn) == 800 and len(set(drawn)) > 790  # of 2²⁴ values, two may be equal by chance
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "amax", "amin", "argmax", "argmin", "var", "std"])
+def test_numpys_names_of_axes_are_taken(name: str) -> None:
+    x = gn.rand(2, 3)
+    assert getattr(x, name)(axis=1, keepdims=True).tolist() == getattr(x, name)(dim=1, keepdim=True).tolist()
+    assert getattr(gn, name)(x, axis=0).tolist() == getattr(x, name)(0).tolist()
+    with pytest.raises(TypeError, match=f"{name}: dim and axis are the same"):
+        getattr(x, name)(dim=1, axis=1)
+
+
+def test_joining_and_softmax_take_axis() -> None:
+    x = gn.rand(2, 3)
+    assert gn.cat([x, x], axis=1).shape == (2, 6)
+    assert gn.stack([x, x], axis=1).shape == (2, 2, 3)
+    assert x.softmax(axis=0).tolist() == x.softmax(0).tolist()
+    assert gn.max(x, axis=1).values.tolist() == x.max(1).values.tolist()

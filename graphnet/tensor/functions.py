@@ -12,6 +12,7 @@ from graphnet.errors import ArgumentError, ArgumentTypeError
 from graphnet.tensor import operators
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.core import Base, apply, check_tensor
+from graphnet.tensor.reductions import numpy_names
 from graphnet.tensor.tensor import Tensor
 
 __all__ = [
@@ -102,6 +103,7 @@ def matmul(input: Any, other: Any) -> Tensor:
 mm = matmul
 
 
+@numpy_names
 def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element, the largest along an axis as (values, indices), or the larger of two tensors."""
     if isinstance(dim, (Base, np.ndarray)):
@@ -109,6 +111,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return check_tensor("max", input).max(dim, keepdim)
 
 
+@numpy_names
 def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element, the smallest along an axis as (values, indices), or the smaller of two tensors."""
     if isinstance(dim, (Base, np.ndarray)):
@@ -132,6 +135,7 @@ def _several(what: str, tensors: Any) -> list[Any]:
     return [check_tensor(what, t) for t in tensors]
 
 
+@numpy_names
 def cat(tensors: Sequence[Any], dim: int = 0) -> Tensor:
     """Tensors joined along an axis that they have.
 
@@ -155,6 +159,7 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Tensor:
 concat = cat
 
 
+@numpy_names
 def stack(tensors: Sequence[Any], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis."""
     parts = _several("stack", tensors)

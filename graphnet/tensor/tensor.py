@@ -13,7 +13,7 @@ from graphnet.tensor import indexing, printing, random
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.core import Array, apply, check_tensor, make, set_tensor_class
 from graphnet.tensor.operators import Operators, matmul
-from graphnet.tensor.reductions import Reductions
+from graphnet.tensor.reductions import Reductions, numpy_names
 from graphnet.tensor.shaping import Shaping
 
 if TYPE_CHECKING:
@@ -267,10 +267,12 @@ class Tensor(Operators, Reductions, Shaping):
         """The matrix product, as `graphnet.matmul`."""
         return matmul(self, check_tensor("matmul", other))
 
+    @numpy_names
     def softmax(self, dim: SupportsIndex) -> Tensor:
         """exp(x) / sum(exp(x)) along an axis."""
         return self._along("softmax", dim)
 
+    @numpy_names
     def log_softmax(self, dim: SupportsIndex) -> Tensor:
         """The logarithm of softmax, computed stably."""
         return self._along("log_softmax", dim)
