@@ -12,6 +12,9 @@ GN_INLINE To bit_as(From x) {
 
 using VI = Vec<float>::I;
 using VL = Vec<double>::I;
+// Bit patterns that may wrap.
+typedef uint32_t VU __attribute__((vector_size(GN_VECTOR_BYTES), may_alias));
+typedef uint64_t VUL __attribute__((vector_size(GN_VECTOR_BYTES), may_alias));
 
 // x within [low, high]; NaN stays. The instructions return their second operand where one is NaN.
 #if GN_VECTOR_BYTES == 64
@@ -46,11 +49,11 @@ GN_INLINE VD with_sign(VD x, VD s) { return bit_as<VD>(bit_as<VL>(x) | (bit_as<V
 // p * 2^n for |n| up to twice the exponent range, in two steps so that subnormal results round once.
 GN_INLINE VF scale2(VF p, VI n) {
   const VI half = n >> 1;
-  return p * bit_as<VF>((half + 127) << 23) * bit_as<VF>((n - half + 127) << 23);
+  return p * bit_as<VF>(bit_as<VU>(half + 127) << 23) * bit_as<VF>(bit_as<VU>(n - half + 127) << 23);
 }
 GN_INLINE VD scale2(VD p, VL n) {
   const VL half = n >> 1;
-  return p * bit_as<VD>((half + 1023) << 52) * bit_as<VD>((n - half + 1023) << 52);
+  return p * bit_as<VD>(bit_as<VUL>(half + 1023) << 52) * bit_as<VD>(bit_as<VUL>(n - half + 1023) << 52);
 }
 
 GN_INLINE VF vexp(VF x) {
@@ -99,9 +102,8 @@ GN_INLINE VD vexp(VD x) {
 GN_INLINE VF vlog(VF x) {
   const VI tiny = x < 1.17549435e-38f;
   const VF scaled = tiny ? x * 8388608.0f : x;
-  const VI bits = bit_as<VI>(scaled);
   // Mantissa into [sqrt(1/2), sqrt(2)).
-  const VI shifted = bits - 0x3F3504F3;
+  const VI shifted = bit_as<VI>(bit_as<VU>(scaled) - 0x3F3504F3u);
   VF e = __builtin_convertvector(shifted >> 23, VF);
   e = tiny ? e - 23.0f : e;
   const VF f = bit_as<VF>((shifted & 0x007FFFFF) + 0x3F3504F3) - 1.0f;
@@ -127,7 +129,7 @@ GN_INLINE VF vlog(VF x) {
 GN_INLINE VD vlog(VD x) {
   const VL tiny = x < 2.2250738585072014e-308;
   const VD scaled = tiny ? x * 18014398509481984.0 : x;  // 2^54
-  const VL shifted = bit_as<VL>(scaled) - 0x3FE6A09E667F3BCD;
+  const VL shifted = bit_as<VL>(bit_as<VUL>(scaled) - 0x3FE6A09E667F3BCDu);
   // The exponent as a double, through the low bits of 1.5 * 2^52: AVX2 has no conversion from int64.
   const double magic = 6755399441055744.0;
   const VL high = shifted >> 52;
