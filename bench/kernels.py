@@ -116,8 +116,8 @@ def measure(
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, f in functions.items():
-            if threads > 1:  # the others' workers spin for milliseconds after their turn
-                time.sleep(0.008)
+            if threads > 1:  # OpenBLAS's workers spin for 2^26 cycles after their turn
+                time.sleep(0.04)
                 seconds(f, max(1, repeat[name] // 4))
             times[name].append(seconds(f, repeat[name]))
     return times
