@@ -135,7 +135,7 @@ int quota() {
   std::string limit;
   double period = 0;
   if (v2 >> limit >> period && limit != "max" && period > 0)
-    return std::max(1, static_cast<int>(std::atof(limit.c_str()) / period + 0.999));
+    return std::max(1, static_cast<int>(std::strtod(limit.c_str(), nullptr) / period + 0.999));
   std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
   double quota = 0;
   if (quota_file >> quota && period_file >> period && quota > 0 && period > 0)
@@ -149,7 +149,7 @@ int default_threads() {
   if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
   n = std::min(n, quota());
   if (const char* wanted = std::getenv("OMP_NUM_THREADS"))
-    if (const int asked = std::atoi(wanted); asked > 0) n = std::min(n, asked);
+    if (const long asked = std::strtol(wanted, nullptr, 10); asked > 0) n = static_cast<int>(std::min<long>(n, asked));
   return std::clamp(n, 1, kMaxThreads);
 }
 
@@ -181,7 +181,9 @@ void State::before_fork() {
 void State::after_fork_parent() { give_back(); }
 void State::after_fork_child() {
   // The threads are not in this process: forget them without joining.
-  for (std::unique_ptr<Worker>& w : state().workers) static_cast<void>(w.release());
+  for (std::unique_ptr<Worker>& w : state().workers) {
+    [[maybe_unused]] Worker* const gone = w.release();
+  }
   state().workers.clear();
   give_back();
 }
