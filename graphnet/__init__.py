@@ -9,7 +9,14 @@ from graphnet.compile import TrainStep, compile
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
 from graphnet.graph import Graph
-from graphnet.program import config, get_num_threads, set_num_threads
+from graphnet.program import (
+    config,
+    get_float32_matmul_precision,
+    get_num_threads,
+    set_float32_matmul_precision,
+    set_num_threads,
+    show_config,
+)
 from graphnet.recorded import graph_of
 from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_grad_enabled, no_grad, set_grad_enabled
 from graphnet.tensor.creation import *
@@ -43,6 +50,7 @@ __all__ = [
     "errors",
     "float32",
     "float64",
+    "get_float32_matmul_precision",
     "get_num_threads",
     "graph_of",
     "initial_seed",
@@ -54,8 +62,10 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_num_threads",
+    "show_config",
     "summary",
     "trace",
 ]

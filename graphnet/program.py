@@ -24,7 +24,17 @@ except ImportError as error:
         "graphnet's C++ extension is not built for this Python: run \"pip install .\" in the repository's root"
     ) from None
 
-__all__ = ["Program", "config", "execute", "get_num_threads", "run_kernel", "set_num_threads"]
+__all__ = [
+    "Program",
+    "config",
+    "execute",
+    "get_float32_matmul_precision",
+    "get_num_threads",
+    "run_kernel",
+    "set_float32_matmul_precision",
+    "set_num_threads",
+    "show_config",
+]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
@@ -96,6 +106,33 @@ def get_num_threads() -> int:
 def config() -> dict[str, Any]:
     """Target, threads, compiler and version of the C++ extension."""
     return dict(_core.config())
+
+
+def show_config() -> None:
+    """Print the target (instruction set), threads, compiler and version of the C++ extension."""
+    for name, value in config().items():
+        print(f"{name + ':':<12} {', '.join(value) if isinstance(value, list) else value}")
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Choose how float32 products are computed, as torch.set_float32_matmul_precision.
+
+    Args:
+        precision: "highest" and "high" compute in float32; "medium" rounds the operands to bfloat16 first where the
+            CPU has instructions for it (AVX512-BF16), which is faster and keeps some 3 digits.
+
+    Raises:
+        ArgumentError: another word.
+    """
+    try:
+        _core.set_matmul_precision(precision)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        raise ArgumentError(f"the precision is 'highest', 'high' or 'medium', got {precision!r}") from None
+
+
+def get_float32_matmul_precision() -> str:
+    """How float32 products are computed."""
+    return str(_core.get_matmul_precision())
 
 
 class Program:

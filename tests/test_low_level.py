@@ -131,3 +131,24 @@ def test_a_summary_is_rows_and_text() -> None:
         ("0", "Linear", "(N, 4)", 16), ("1", "ReLU", "(N, 4)", 0), ("2", "Linear", "(N, 2)", 10),
     ]  # fmt: skip
     assert "26 parameters" in str(summary)
+
+
+def test_the_configuration_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    gn.show_config()
+    shown = capsys.readouterr().out
+    assert gn.config()["target"] in shown
+    assert "threads" in shown
+
+
+def test_products_may_round_to_bfloat16_where_asked() -> None:
+    a, b = data(64, 64), data(64, 64)
+    assert gn.get_float32_matmul_precision() == "highest"
+    try:
+        gn.set_float32_matmul_precision("medium")
+        assert gn.get_float32_matmul_precision() == "medium"
+        np.testing.assert_allclose(kernels.matmul(a, b), a @ b, atol=64 * 2.0**-8)
+    finally:
+        gn.set_float32_matmul_precision("highest")
+    close(kernels.matmul(a, b), a @ b, 64)
+    with pytest.raises(gn.ArgumentError, match="'highest', 'high' or 'medium', got 'low'"):
+        gn.set_float32_matmul_precision("low")
