@@ -3,15 +3,20 @@
 // gemm_dots: both operands contiguous along k; dot products on whole vectors, their lanes summed as a tree. For few
 // columns (n < a vector) or few rows. gemm_streams: few rows times a row-major b, which is read once, row by row.
 
-// Lane l gets what lane (l + by) modulo W held.
-template <class V>
-GN_INLINE V turned_lanes(V v, int64_t by) {
-  using T = std::remove_cv_t<std::remove_reference_t<decltype(v[0])>>;
-  constexpr int W = static_cast<int>(sizeof(V) / sizeof(T));
+// Lane l gets what lane (l + by) modulo W held. Through memory it costs more than the products of 256 columns.
+template <class T>
+GN_INLINE typename Vec<T>::V turned_lanes(typename Vec<T>::V v, int64_t by) {
+  constexpr int W = Vec<T>::W;
+#if defined(__clang__)
   alignas(64) T twice[2 * W];
   store(twice, v);
   store(twice + W, v);
   return load(twice + by);
+#else
+  typename Vec<T>::I order;
+  for (int i = 0; i < W; ++i) order[i] = i;
+  return __builtin_shuffle(v, order + static_cast<std::remove_reference_t<decltype(order[0])> >(by));  // modulo W
+#endif
 }
 
 // b comes from memory rather than from L3.
@@ -57,10 +62,10 @@ GN_INLINE typename Vec<T>::V dots(const T* a, int64_t ra, int64_t m, const T* b,
   if (first > 0) {
     V vb[C];
     GN_EACH(s, C)
-      vb[s.value] = turned_lanes(load_n(pb[s.value], first), first);
+      vb[s.value] = turned_lanes<T>(load_n(pb[s.value], first), first);
     GN_END;
     GN_EACH(r, R)
-      const V va = turned_lanes(load_n(pa[r.value], first), first);
+      const V va = turned_lanes<T>(load_n(pa[r.value], first), first);
       GN_EACH(s, C)
         acc[kAlongCols ? r.value * C + s.value : s.value * R + r.value] += va * vb[s.value];
       GN_END;
@@ -84,7 +89,7 @@ GN_INLINE typename Vec<T>::V dots(const T* a, int64_t ra, int64_t m, const T* b,
   if (q < k) partial(q, k - q);
   if (first > 0) {
     GN_EACH(x, W)
-      acc[x.value] = turned_lanes(acc[x.value], W - first);
+      acc[x.value] = turned_lanes<T>(acc[x.value], W - first);
     GN_END;
   }
   return lane_sums(acc);
@@ -135,17 +140,13 @@ void dots_few_rows(const Product& p) {
 }
 
 // One row: b's columns one after the other, so that b is a single stream (eight at a time were 7 % slower than NumPy).
+// In step with b's cache lines it would be faster still, but equal operands elsewhere in memory would give other sums.
 template <class T>
 void dots_one_row(const Product& p) {
   using V = typename Vec<T>::V;
   constexpr int W = Vec<T>::W;
   constexpr int U = 4;
-  const T *b = static_cast<const T*>(p.b), *from = static_cast<const T*>(p.a);
-  const int64_t head = p.k >= 4 * W ? min64(p.k, to_boundary(b, p.cb)) : 0;
-  // a in step with b's cache lines.
-  T* const a =
-      static_cast<T*>(scratch(2, sizeof(T) * static_cast<size_t>(p.k) + 64)) + (head == 0 ? 0 : 64 / sizeof(T) - head);
-  for (int64_t q = 0; q < p.k; ++q) a[q] = from[q];
+  const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
   for (int64_t j = 0; j < p.n; j += W) {
     V sums[W];
     for (int64_t c = 0; c < W; ++c) {
@@ -153,8 +154,6 @@ void dots_one_row(const Product& p) {
       if (j + c < p.n) {
         const T* const column = b + (j + c) * p.cb;
         int64_t q = 0;
-        for (; q < head; q += W) acc[0] += load_n(a + q, min64(W, head - q)) * load_n(column + q, min64(W, head - q));
-        q = head;
         for (; q + U * W <= p.k; q += U * W) GN_EACH(u, U)
             acc[u.value] += load(a + q + u.value * W) * load(column + q + u.value * W);
         GN_END;
