@@ -286,7 +286,7 @@ class Graph(ir.Graph):
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for parameter in self.parameters:
-            parameter.grad = None
+            parameter._forget_gradient()
 
     def to_module(self) -> Module:
         """A module that runs the graph, with its parameters registered: for use inside other modules."""

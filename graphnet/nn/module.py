@@ -392,11 +392,7 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set them to zero."""
         for parameter in self.parameters():
-            if parameter.grad is not None:
-                if set_to_none:
-                    parameter.grad = None
-                else:
-                    parameter.grad.detach().zero_()
+            parameter._forget_gradient(set_to_none)
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         """Freeze or unfreeze all parameters."""

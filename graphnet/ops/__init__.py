@@ -1,7 +1,7 @@
 """The table of operations. Importing this package fills it; `TABLE[name]` is a row."""
 
 from graphnet.ops import elementwise, losses, products, reductions, shaping
-from graphnet.ops.table import TABLE, Op, Site, check_count, infer, wrong_dtype
+from graphnet.ops.table import TABLE, Op, Site, check_count, infer
 
 __all__ = [
     "TABLE",
@@ -14,5 +14,4 @@ __all__ = [
     "products",
     "reductions",
     "shaping",
-    "wrong_dtype",
 ]

@@ -159,11 +159,11 @@ def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -
     """
     check_count(op, len(types))
     for index, (_, dtype) in enumerate(types):
-        wanted = op.operands[index] if index < len(op.operands) else op.operands[-1]
+        wanted = op.operand(index)
         if wanted == ANY:
             continue
         if dtype.category not in _CATEGORIES[wanted] or (wanted == INDEX and dtype is not int64):
-            raise wrong_dtype(wanted, dtype)
+            raise _wrong_dtype(wanted, dtype)
         if wanted == FLOAT and dtype is not types[0].dtype and op.promote == "none":
             raise DTypeError(
                 f"expects operands of one dtype, got {types[0].dtype.name} and {dtype.name}; "
@@ -184,7 +184,7 @@ def check_count(op: Op, count: int) -> None:
     raise ArgumentTypeError(f"{op.name}: takes {takes} operand{'s' * (takes != '1')}, got {count}")
 
 
-def wrong_dtype(wanted: str, got: DType) -> DTypeError:
+def _wrong_dtype(wanted: str, got: DType) -> DTypeError:
     """The error for an operand whose dtype the op does not take."""
     hint = "; convert with .float() or .double()" if wanted == FLOAT else ""
     return DTypeError(f"expects a {wanted} tensor, got {got.name}{hint}")

@@ -79,11 +79,7 @@ class Optimizer:
         """Forget the gradients, or set them to zero."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is not None:
-                    if set_to_none:
-                        parameter.grad = None
-                    else:
-                        parameter.grad.detach().zero_()
+                parameter._forget_gradient(set_to_none)
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""

@@ -155,6 +155,13 @@ class Base(Constant):
             else:
                 self.grad = wrap(execute(TABLE["add"], (self.grad._values(), gradient), {}, self._type()))
 
+    def _forget_gradient(self, set_to_none: bool = True) -> None:
+        """Drop the gradient, or set it to zero in the memory that it has."""
+        if set_to_none:
+            self.grad = None
+        elif self.grad is not None:
+            self.grad.detach().zero_()
+
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Compute the gradients of this tensor and add them to `.grad` of the leaves it was computed from.
 

@@ -52,13 +52,7 @@ def put(tensor: Any, index: Any, value: Any) -> None:
         lead = source.ndim - window.ndim
         if lead > 0 and source.shape[:lead] == (1,) * lead:
             source = source.reshape(source.shape[lead:])
-        if source.ndim > window.ndim or not _broadcasts(source.shape, window.shape):
-            raise ShapeError(
-                f"assignment: a value of shape {render_shape(source.shape)} does not broadcast to "
-                f"{render_shape(window.shape)}, the shape of the indexed part",
-                expected=window.shape,
-                got=source.shape,
-            )
+        _check_broadcasts(source.shape, window.shape)
         run_kernel("copy", (source,), (window,))
     tensor._memory.version += 1
 
@@ -73,13 +67,7 @@ def _put_rows(target: Any, rows: Tensor, source: Any) -> None:
         raise IndexOutOfRangeError(f"an index from {positions.min()} to {positions.max()} leaves axis 0 of size {size}")
     lead = rows.ndim if mask else 1
     shape = (*positions.shape, *target.shape[lead:])
-    if source.ndim > len(shape) or not _broadcasts(source.shape, shape):
-        raise ShapeError(
-            f"assignment: a value of shape {render_shape(source.shape)} does not broadcast to {render_shape(shape)}, "
-            "the shape of the indexed part",
-            expected=shape,
-            got=source.shape,
-        )
+    _check_broadcasts(source.shape, shape)
     target[rows._values() if mask else positions] = source
 
 
@@ -99,11 +87,18 @@ def _positions(rows: Tensor, shape: tuple[Any, ...]) -> Any:
     return np.flatnonzero(values)
 
 
-def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+def _check_broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> None:
     try:
-        return np.broadcast_shapes(shape, target) == target
+        fits = len(shape) <= len(target) and np.broadcast_shapes(shape, target) == target
     except ValueError:
-        return False
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"assignment: a value of shape {render_shape(shape)} does not broadcast to {render_shape(target)}, "
+            "the shape of the indexed part",
+            expected=target,
+            got=shape,
+        )
 
 
 def _row_index(index: Any) -> Any:
