@@ -1,6 +1,7 @@
 """The table of operations. Importing this package fills it; `TABLE[name]` is a row."""
 
 from graphnet.ops import elementwise, losses, products, reductions, shaping
+from graphnet.ops.cost import node_flops, result_bytes
 from graphnet.ops.table import TABLE, Op, Site, check_count, infer
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "elementwise",
     "infer",
     "losses",
+    "node_flops",
     "products",
     "reductions",
+    "result_bytes",
     "shaping",
 ]

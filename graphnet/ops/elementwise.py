@@ -228,6 +228,7 @@ register(
         broadcasts=True,
         kernel="where",
         onnx="Where",
+        flops=0,
     )
 )
 
@@ -242,6 +243,7 @@ register(
         result=lambda attrs: attrs["dtype"],
         kernel="copy",
         onnx="Cast",
+        flops=0,
     )
 )
 
@@ -255,5 +257,6 @@ register(
         promote="none",
         kernel="copy",
         onnx="Identity",
+        flops=0,
     )
 )

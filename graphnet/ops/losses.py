@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.errors import ShapeError
-from graphnet.ir import Shape, Unifier, render_shape
+from graphnet.ir import Shape, Unifier, product, render_shape
 from graphnet.ops.table import ANY, FLOAT, Attrs, Op, Site, register
 
 __all__: list[str] = []
@@ -68,6 +68,7 @@ for _name, _reference, _gradient in (
             saves="y",
             kernel=_name,
             onnx={"softmax": "Softmax", "log_softmax": "LogSoftmax"}[_name],
+            flops=5,  # the largest, its distance, exp, their sum, and the quotient or difference
         )
     )
 
@@ -138,6 +139,7 @@ register(
         kernel="cross_entropy",
         params=_loss_params,
         onnx="SoftmaxCrossEntropyLoss",
+        flops=lambda attrs, shapes, shape: 5 * product(shapes[0]),  # those of log_softmax
     )
 )
 
@@ -171,5 +173,6 @@ register(
         promote="none",
         kernel="cross_entropy_backward",
         params=_loss_params,
+        flops=6,  # those of softmax, and the difference to the target
     )
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphnet.errors import ShapeError
-from graphnet.ir import Shape, Unifier, product, render_shape
+from graphnet.ir import Dim, Shape, Unifier, product, render_shape
 from graphnet.ops.table import FLOAT, Attrs, Op, Site, broadcast, register
 
 __all__: list[str] = []
@@ -24,6 +25,11 @@ def _multiplied(unifier: Unifier, attrs: Attrs, a: Shape, b: Shape) -> Shape:
             operand=0,
         )
     return (*broadcast(unifier, attrs, a[:-2], b[:-2]), a[-2], b[-1])
+
+
+def _multiply_adds(attrs: Attrs, shapes: Sequence[Shape], shape: Shape) -> Dim:
+    """A multiplication and an addition for each element of the result and of the axis that is summed over."""
+    return 2 * shapes[0][-1] * product(shape)
 
 
 def _transposed(n: Site, x: Any, rank: int) -> Any:
@@ -46,6 +52,7 @@ register(
         kernel="matmul",
         label="@",
         onnx="MatMul",
+        flops=_multiply_adds,
     )
 )
 
@@ -106,5 +113,6 @@ register(
         saves=("1", "0", ""),
         kernel="linear",
         onnx="Gemm",
+        flops=_multiply_adds,  # the bias is what the sums start from
     )
 )

@@ -106,6 +106,7 @@ def _reduction(
             kernel_shape=lambda attrs, shapes: _kept(attrs, shapes[0]),
             result=result,
             onnx=onnx,
+            flops=lambda attrs, shapes, shape: product(shapes[0]),
         )
     )
 

@@ -204,6 +204,7 @@ register(
         kernel="copy",
         zeroed=True,
         window=lambda out, attrs: out[_window(attrs)],
+        flops=0,
     )
 )
 
@@ -267,6 +268,7 @@ register(
         kernel="concat",
         params=lambda attrs, shapes: (float(attrs["axis"]),),
         onnx="Concat",
+        flops=0,
     )
 )
 
@@ -292,6 +294,7 @@ register(
         saves="1",
         kernel="take",
         onnx="Gather",
+        flops=0,
     )
 )
 
@@ -306,5 +309,6 @@ register(
         saves="1",
         kernel="index_add",
         zeroed=True,
+        flops=lambda attrs, shapes, shape: product(shapes[0]),
     )
 )

@@ -17,13 +17,14 @@ import numpy as np
 
 from graphnet.dtypes import DType, bool_, int64
 from graphnet.errors import ArgumentTypeError, DTypeError, ShapeError
-from graphnet.ir import Dim, Shape, TensorType, Unifier
+from graphnet.ir import Dim, Shape, TensorType, Unifier, product
 
-__all__ = ["TABLE", "Attrs", "GradientRule", "Op", "Site", "broadcast", "infer", "register"]
+__all__ = ["TABLE", "Attrs", "FlopsRule", "GradientRule", "Op", "Site", "broadcast", "infer", "register"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Attrs: TypeAlias = "Mapping[str, Any]"
 ShapeRule: TypeAlias = "Callable[..., Shape]"  # (unifier, attrs, *input shapes)
+FlopsRule: TypeAlias = "Callable[[Attrs, Sequence[Shape], Shape], Dim]"  # (attrs, input shapes, result's shape)
 
 
 class Site(Protocol):
@@ -83,6 +84,8 @@ class Op:
         reference: the same in NumPy, for tests.
         label: what pictures show; the name where empty.
         onnx: the ONNX operator that means the same, if one does.
+        flops: how many additions, multiplications, comparisons and elementary functions it computes: for each
+            element of the result, or a rule for all of them. Views and sources compute none.
     """
 
     name: str
@@ -107,6 +110,13 @@ class Op:
     source: Callable[[Attrs], Array] | None = None
     label: str = ""
     onnx: str | None = None
+    flops: int | FlopsRule = 1
+
+    def count_flops(self, attrs: Attrs, shapes: Sequence[Shape], shape: Shape) -> Dim:
+        """How many operations on numbers it takes to compute a result of this shape from operands of these."""
+        if self.view is not None or self.source is not None:
+            return 0
+        return self.flops * product(shape) if isinstance(self.flops, int) else self.flops(attrs, shapes, shape)
 
     def gradient(self, index: int) -> GradientRule | None:
         """The rule for one operand."""
