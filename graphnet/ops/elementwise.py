@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from graphnet.dtypes import bool_
+from graphnet.ops import onnx_elementwise as rules
+from graphnet.ops.onnx import Onnx
 from graphnet.ops.table import ANY, BOOL, FLOAT, NUMBER, GradientRule, Op, Site, broadcast, register
 
 __all__: list[str] = []
@@ -26,7 +28,7 @@ def _binary(
     promote: str = "common",
     compares: bool = False,
     label: str = "",
-    onnx: str | None = None,
+    onnx: str | Onnx | None = None,
 ) -> None:
     register(
         Op(
@@ -53,7 +55,7 @@ def _unary(
     *,
     saves: str = "",
     takes: str = FLOAT,
-    onnx: str | None = None,
+    onnx: str | Onnx | None = None,
     tests: bool = False,
 ) -> None:
     register(
@@ -114,7 +116,7 @@ def _erf(x: Any) -> Any:
     return np.vectorize(math.erf, otypes=[x.dtype])(x) if x.size else x.copy()
 
 
-_binary("add", np.add, _same, _same, takes=ANY, label="+", onnx="Add")
+_binary("add", np.add, _same, _same, takes=ANY, label="+", onnx=rules.ADD)
 _binary("sub", np.subtract, _same, lambda n, g: n("neg", g), label="-", onnx="Sub")
 _binary(
     "mul",
@@ -124,7 +126,7 @@ _binary(
     saves=("1", "0"),
     takes=ANY,
     label="*",
-    onnx="Mul",
+    onnx=rules.MUL,
 )
 _binary(
     "div",
@@ -134,10 +136,10 @@ _binary(
     saves=("1", "01"),
     promote="float",
     label="/",
-    onnx="Div",
+    onnx=rules.DIV,
 )
-_binary("pow", np.power, _pow_base, _pow_exponent, saves=("01", "01y"), label="**", onnx="Pow")
-_binary("floor_div", np.floor_divide, label="//")
+_binary("pow", np.power, _pow_base, _pow_exponent, saves=("01", "01y"), label="**", onnx=rules.POW)
+_binary("floor_div", np.floor_divide, label="//", onnx=rules.FLOOR_DIV)
 _binary(
     "remainder",
     np.remainder,
@@ -145,7 +147,7 @@ _binary(
     lambda n, g: n("neg", n("mul", g, n("floor", n("div", n.x(0), n.x(1))))),
     saves=("", "01"),
     label="%",
-    onnx="Mod",
+    onnx=rules.MOD,
 )
 _binary(
     "maximum",
@@ -154,7 +156,7 @@ _binary(
     _where_wins(1, "gt"),
     saves="01",
     takes=ANY,
-    onnx="Max",
+    onnx=rules.MAX,
 )
 _binary(
     "minimum",
@@ -163,14 +165,14 @@ _binary(
     _where_wins(1, "lt"),
     saves="01",
     takes=ANY,
-    onnx="Min",
+    onnx=rules.MIN,
 )
 _binary("eq", np.equal, takes=ANY, compares=True, label="==", onnx="Equal")
-_binary("ne", np.not_equal, takes=ANY, compares=True, label="!=")
-_binary("lt", np.less, takes=ANY, compares=True, label="<", onnx="Less")
-_binary("le", np.less_equal, takes=ANY, compares=True, label="<=", onnx="LessOrEqual")
-_binary("gt", np.greater, takes=ANY, compares=True, label=">", onnx="Greater")
-_binary("ge", np.greater_equal, takes=ANY, compares=True, label=">=", onnx="GreaterOrEqual")
+_binary("ne", np.not_equal, takes=ANY, compares=True, label="!=", onnx=rules.NOT_EQUAL)
+_binary("lt", np.less, takes=ANY, compares=True, label="<", onnx=rules.compared("Less"))
+_binary("le", np.less_equal, takes=ANY, compares=True, label="<=", onnx=rules.compared("LessOrEqual"))
+_binary("gt", np.greater, takes=ANY, compares=True, label=">", onnx=rules.compared("Greater"))
+_binary("ge", np.greater_equal, takes=ANY, compares=True, label=">=", onnx=rules.compared("GreaterOrEqual"))
 
 _unary("neg", np.negative, lambda n, g: n("neg", g), takes=NUMBER, onnx="Neg")
 _unary("abs", np.abs, lambda n, g: n("mul", g, n("sign", n.x(0))), saves="0", takes=NUMBER, onnx="Abs")
@@ -200,7 +202,7 @@ _unary("ceil", np.ceil, _nothing, onnx="Ceil")
 _unary("relu", _relu_reference, lambda n, g: n("relu_backward", g, n.y()), saves="y", takes=NUMBER, onnx="Relu")
 _unary("logical_not", np.logical_not, takes=BOOL, onnx="Not")
 _unary("isnan", np.isnan, takes=FLOAT, tests=True, onnx="IsNaN")
-_unary("isfinite", np.isfinite, takes=FLOAT, tests=True)
+_unary("isfinite", np.isfinite, takes=FLOAT, tests=True, onnx=rules.IS_FINITE)
 
 _binary(
     "relu_backward",
@@ -209,6 +211,7 @@ _binary(
     None,
     saves="1",
     takes=FLOAT,
+    onnx=rules.RELU_BACKWARD,
 )
 
 register(
@@ -242,8 +245,8 @@ register(
         promote="none",
         result=lambda attrs: attrs["dtype"],
         kernel="copy",
-        onnx="Cast",
         flops=0,
+        onnx=rules.CAST,
     )
 )
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from graphnet.errors import ShapeError
 from graphnet.ir import Shape, Unifier, product, render_shape
+from graphnet.ops.onnx_shaping import CROSS_ENTROPY, softmaxed
 from graphnet.ops.table import ANY, FLOAT, Attrs, Op, Site, register
 
 __all__: list[str] = []
@@ -67,8 +68,8 @@ for _name, _reference, _gradient in (
             promote="float",
             saves="y",
             kernel=_name,
-            onnx={"softmax": "Softmax", "log_softmax": "LogSoftmax"}[_name],
             flops=5,  # the largest, its distance, exp, their sum, and the quotient or difference
+            onnx=softmaxed({"softmax": "Softmax", "log_softmax": "LogSoftmax"}[_name], _name),
         )
     )
 
@@ -138,8 +139,8 @@ register(
         saves="012",
         kernel="cross_entropy",
         params=_loss_params,
-        onnx="SoftmaxCrossEntropyLoss",
         flops=lambda attrs, shapes, shape: 5 * product(shapes[0]),  # those of log_softmax
+        onnx=CROSS_ENTROPY,
     )
 )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphnet.errors import ShapeError
 from graphnet.ir import Dim, Shape, Unifier, product, render_shape
+from graphnet.ops.onnx_elementwise import GEMM, MATMUL
 from graphnet.ops.table import FLOAT, Attrs, Op, Site, broadcast, register
 
 __all__: list[str] = []
@@ -51,8 +52,8 @@ register(
         broadcasts=True,
         kernel="matmul",
         label="@",
-        onnx="MatMul",
         flops=_multiply_adds,
+        onnx=MATMUL,
     )
 )
 
@@ -112,7 +113,7 @@ register(
         ),
         saves=("1", "0", ""),
         kernel="linear",
-        onnx="Gemm",
         flops=_multiply_adds,  # the bias is what the sums start from
+        onnx=GEMM,
     )
 )

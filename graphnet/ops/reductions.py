@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from graphnet.dtypes import bool_, int64
 from graphnet.errors import ShapeError
 from graphnet.ir import Shape, Unifier, product, render_shape
+from graphnet.ops import onnx_elementwise as rules
+from graphnet.ops.onnx import Onnx
 from graphnet.ops.table import ANY, BOOL, FLOAT, NUMBER, Attrs, GradientRule, Op, Site, register
 
 __all__: list[str] = []
@@ -89,7 +92,7 @@ def _reduction(
     shape: Callable[..., Shape] = _reduced,
     params: Callable[[Attrs, Sequence[Shape]], tuple[float, ...]] | None = None,
     kernel: str | None = None,
-    onnx: str | None = None,
+    onnx: Onnx | None = None,
     result: Any = None,
 ) -> None:
     register(
@@ -111,7 +114,7 @@ def _reduction(
     )
 
 
-_reduction("sum", _over_axes(np.sum), lambda n, g: _spread(n, g), takes=NUMBER, onnx="ReduceSum")
+_reduction("sum", _over_axes(np.sum), lambda n, g: _spread(n, g), takes=NUMBER, onnx=rules.reduced("ReduceSum", "sum"))
 _reduction(
     "mean",
     _over_axes(np.mean),
@@ -120,17 +123,31 @@ _reduction(
     kernel="sum",
     # The mean of nothing is 0 * inf = NaN, as in NumPy and PyTorch.
     params=lambda attrs, shapes: (1 / count if (count := int(_count(attrs, shapes))) else float("inf"),),
-    onnx="ReduceMean",
-)
-_reduction("prod", _over_axes(np.prod), _prod_gradient, takes=NUMBER, saves="0", onnx="ReduceProd")
-_reduction(
-    "max", _over_axes(np.max), _extremum_gradient, takes=ANY, saves="0y", shape=_reduced_not_empty, onnx="ReduceMax"
+    onnx=rules.reduced("ReduceMean", "mean"),
 )
 _reduction(
-    "min", _over_axes(np.min), _extremum_gradient, takes=ANY, saves="0y", shape=_reduced_not_empty, onnx="ReduceMin"
+    "prod", _over_axes(np.prod), _prod_gradient, takes=NUMBER, saves="0", onnx=rules.reduced("ReduceProd", "prod")
 )
-_reduction("any", _over_axes(np.any), takes=BOOL, result=bool_)
-_reduction("all", _over_axes(np.all), takes=BOOL, result=bool_)
+_reduction(
+    "max",
+    _over_axes(np.max),
+    _extremum_gradient,
+    takes=ANY,
+    saves="0y",
+    shape=_reduced_not_empty,
+    onnx=rules.reduced("ReduceMax", "max", -math.inf),
+)
+_reduction(
+    "min",
+    _over_axes(np.min),
+    _extremum_gradient,
+    takes=ANY,
+    saves="0y",
+    shape=_reduced_not_empty,
+    onnx=rules.reduced("ReduceMin", "min", math.inf),
+)
+_reduction("any", _over_axes(np.any), takes=BOOL, result=bool_, onnx=rules.ANY_)
+_reduction("all", _over_axes(np.all), takes=BOOL, result=bool_, onnx=rules.ALL)
 for _name, _function in (("argmax", np.argmax), ("argmin", np.argmin)):
     _reduction(
         _name,
@@ -139,5 +156,5 @@ for _name, _function in (("argmax", np.argmax), ("argmin", np.argmin)):
         shape=_arg_reduced,
         params=lambda attrs, shapes: (float(attrs["axes"][0]),),
         result=int64,
-        onnx={"argmax": "ArgMax", "argmin": "ArgMin"}[_name],
+        onnx=rules.found({"argmax": "ArgMax", "argmin": "ArgMin"}[_name], _name),
     )

@@ -10,6 +10,8 @@ import numpy as np
 from graphnet.dtypes import int64
 from graphnet.errors import IndexOutOfRangeError, ShapeError
 from graphnet.ir import Dim, Shape, SymbolicDim, Unifier, exact_quotient, product, render_shape
+from graphnet.ops import onnx_shaping as rules
+from graphnet.ops.onnx import Onnx
 from graphnet.ops.table import ANY, INDEX, NUMBER, Attrs, Op, Site, register
 
 __all__ = ["sliced_shape"]
@@ -48,7 +50,7 @@ register(
         gradients=(lambda n, g: n("reshape", g, shape=n.shapes[0]),),
         view=lambda x, attrs: x.reshape(attrs["shape"]),
         packed=True,
-        onnx="Reshape",
+        onnx=rules.RESHAPE,
     )
 )
 
@@ -70,7 +72,7 @@ register(
             lambda n, g: n("permute", g, axes=tuple(int(axis) for axis in np.argsort(n.attrs["axes"], kind="stable"))),
         ),
         view=lambda x, attrs: x.transpose(attrs["axes"]),
-        onnx="Transpose",
+        onnx=rules.TRANSPOSE,
     )
 )
 
@@ -90,6 +92,7 @@ register(
         promote="none",
         result=int64,
         source=_positions,
+        onnx=rules.IOTA,
     )
 )
 
@@ -103,7 +106,7 @@ register(
         gradients=(None,),
         promote="none",
         view=lambda x, attrs: x.view(),
-        onnx="Identity",
+        onnx=Onnx("Identity", reads=False),
     )
 )
 
@@ -133,7 +136,7 @@ register(
         gradients=(lambda n, g: g,),
         broadcasts=True,
         view=lambda x, attrs: np.broadcast_to(x, attrs["shape"]),
-        onnx="Expand",
+        onnx=rules.EXPAND,
     )
 )
 
@@ -183,7 +186,7 @@ register(
         reference=lambda x, index: np.asarray(x[_at({"index": index})]),
         gradients=(lambda n, g: n("unslice", g, index=n.attrs["index"], shape=n.shapes[0]),),
         view=lambda x, attrs: x[_window(attrs)],
-        onnx="Slice",
+        onnx=rules.SLICE,
     )
 )
 
@@ -205,6 +208,7 @@ register(
         zeroed=True,
         window=lambda out, attrs: out[_window(attrs)],
         flops=0,
+        onnx=rules.UNSLICE,
     )
 )
 
@@ -223,6 +227,7 @@ register(
         reference=lambda x, axis, start, length: np.take(x, range(start, start + length), axis),
         gradients=(lambda n, g: n("unslice", g, index=_narrowed(n.attrs, len(n.shape)), shape=n.shapes[0]),),
         view=lambda x, attrs: x[_window({"index": _narrowed(attrs, x.ndim)})],
+        onnx=rules.NARROW,
     )
 )
 
@@ -267,8 +272,8 @@ register(
         variadic=True,
         kernel="concat",
         params=lambda attrs, shapes: (float(attrs["axis"]),),
-        onnx="Concat",
         flops=0,
+        onnx=rules.CONCAT,
     )
 )
 
@@ -293,8 +298,8 @@ register(
         promote="none",
         saves="1",
         kernel="take",
-        onnx="Gather",
         flops=0,
+        onnx=rules.GATHER,
     )
 )
 
@@ -310,5 +315,6 @@ register(
         kernel="index_add",
         zeroed=True,
         flops=lambda attrs, shapes, shape: product(shapes[0]),
+        onnx=rules.INDEX_ADD,
     )
 )

@@ -18,6 +18,7 @@ import numpy as np
 from graphnet.dtypes import DType, bool_, int64
 from graphnet.errors import ArgumentTypeError, DTypeError, ShapeError
 from graphnet.ir import Dim, Shape, TensorType, Unifier, product
+from graphnet.ops.onnx import Onnx
 
 __all__ = ["TABLE", "Attrs", "FlopsRule", "GradientRule", "Op", "Site", "broadcast", "infer", "register"]
 
@@ -83,7 +84,7 @@ class Op:
         source: for ops without operands: the result, made from the attributes.
         reference: the same in NumPy, for tests.
         label: what pictures show; the name where empty.
-        onnx: the ONNX operator that means the same, if one does.
+        onnx: the ONNX operator that takes the same operands and no attributes, or how it is read and written.
         flops: how many additions, multiplications, comparisons and elementary functions it computes: for each
             element of the result, or a rule for all of them. Views and sources compute none.
     """
@@ -109,7 +110,7 @@ class Op:
     packed: bool = False
     source: Callable[[Attrs], Array] | None = None
     label: str = ""
-    onnx: str | None = None
+    onnx: str | Onnx | None = None
     flops: int | FlopsRule = 1
 
     def count_flops(self, attrs: Attrs, shapes: Sequence[Shape], shape: Shape) -> Dim:

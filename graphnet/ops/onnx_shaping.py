@@ -1,0 +1,299 @@
+"""How rows that move elements, softmax and its loss read from ONNX and are written as it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphnet.dtypes import int64
+from graphnet.ir import Dim, Shape, product
+from graphnet.ops.onnx import Onnx, Reader, Writer
+
+__all__ = [
+    "CONCAT",
+    "CROSS_ENTROPY",
+    "EXPAND",
+    "GATHER",
+    "INDEX_ADD",
+    "IOTA",
+    "NARROW",
+    "RESHAPE",
+    "SLICE",
+    "TRANSPOSE",
+    "UNSLICE",
+    "as_int64",
+    "axis_in",
+    "last_axis",
+    "softmaxed",
+]
+
+_LARGEST, _LOWEST = 2**63 - 1, -(2**63)
+
+
+def axis_in(n: Reader, axis: int, rank: int) -> int:
+    """An axis counted from the front."""
+    if not -rank <= axis < max(rank, 1):
+        raise n.fail(f"axis {axis} is out of range for {rank} axes")
+    return axis + rank if axis < 0 else axis
+
+
+def as_int64(n: Reader, value: Any) -> Any:
+    """Integers as int64, which indices are."""
+    return value if n.dtype(value) is int64 else n("cast", value, dtype=int64)
+
+
+def _read_reshape(n: Reader) -> Any:
+    x = n.x(0)
+    shape = n.shape(x)
+    target = list(n.ints(1)) if n.has(1) else list(n.attr("shape"))
+    if not n.attr("allowzero", 0):
+        target = [shape[i] if isinstance(d, int) and d == 0 else d for i, d in enumerate(target)]
+    return n("reshape", x, shape=tuple(target))
+
+
+def _write_reshape(w: Writer) -> str:
+    shape = list(w.shape)
+    if any(isinstance(d, int) and d == 0 for d in shape):
+        return w("Reshape", w.x(0), w.sizes(shape), allowzero=1)
+    unknown = [axis for axis, d in enumerate(shape) if not isinstance(d, int)]
+    if len(unknown) == 1 and not any(isinstance(d, int) and d == 0 for d in w.shapes[0]):
+        shape[unknown[0]] = -1
+    return w("Reshape", w.x(0), w.sizes(shape))
+
+
+RESHAPE = Onnx("Reshape", read=_read_reshape, write=_write_reshape)
+
+
+def _read_transpose(n: Reader) -> Any:
+    x = n.x(0)
+    axes = n.attr("perm") or reversed(range(len(n.shape(x))))
+    return n("permute", x, axes=tuple(axes))
+
+
+TRANSPOSE = Onnx("Transpose", read=_read_transpose, write=lambda w: w("Transpose", w.x(0), perm=list(w.attrs["axes"])))
+
+
+def _read_expand(n: Reader) -> Any:
+    x, target = n.x(0), n.ints(1)
+    shape = n.shape(x)
+    rank = max(len(shape), len(target))
+    have: list[Dim] = [*[1] * (rank - len(shape)), *shape]
+    wanted: list[Dim] = [1] * (rank - len(target)) + list(target)
+    result = tuple(b if isinstance(a, int) and a == 1 else a if isinstance(b, int) and b == 1 else b
+                   for a, b in zip(have, wanted))  # fmt: skip
+    return n("expand", x, shape=result)
+
+
+EXPAND = Onnx("Expand", read=_read_expand, write=lambda w: w("Expand", w.x(0), w.sizes(w.shape)))
+
+
+def _read_slice(n: Reader) -> Any:
+    x = n.x(0)
+    shape = n.shape(x)
+    if n.version < 10 and not n.has(1):
+        starts, ends, axes, steps = n.attr("starts"), n.attr("ends"), n.attr("axes"), None
+    else:
+        starts, ends = n.ints(1), n.ints(2)
+        axes, steps = n.ints(3) if n.has(3) else None, n.ints(4) if n.has(4) else None
+    index: list[Any] = [(None, None, None)] * len(shape)
+    for place, axis in enumerate(axes if axes is not None else range(len(starts))):
+        step = steps[place] if steps is not None else 1
+        index[axis_in(n, axis, len(shape))] = _bounds(starts[place], ends[place], step, shape[axis])
+    return n("slice", x, index=tuple(index))
+
+
+def _bounds(start: Any, stop: Any, step: int, size: Dim) -> tuple[Any, Any, Any]:
+    """A slice as Python has it, whole axes without bounds so that their size may stay open."""
+    if step < 0:
+        return start, None if isinstance(stop, int) and stop < -(2**31) + 2 else stop, step
+    if isinstance(start, int) and start == 0 and (stop is size or (isinstance(stop, int) and stop >= 2**31 - 1)):
+        start = stop = None
+    elif isinstance(stop, int) and stop >= 2**31 - 1:
+        stop = None
+    return start, stop, None if step == 1 else step
+
+
+def _write_slice(w: Writer) -> str:
+    return _cut(w, w.x(0), w.attrs["index"])
+
+
+def _cut(w: Writer, x: str, index: Any) -> str:
+    starts: list[Any] = []
+    stops: list[Any] = []
+    axes, steps, dropped, added = [], [], [], []
+    axis = place = 0
+    for entry in index:
+        if entry is None:
+            added.append(place)
+            place += 1
+            continue
+        if not isinstance(entry, tuple):
+            dropped.append(axis)
+            entry = (entry, entry + 1 if not isinstance(entry, int) or entry != -1 else _LARGEST, 1)
+        else:
+            place += 1
+        start, stop, step = entry
+        if (start, stop, step) != (None, None, None):
+            back = step is not None and step < 0
+            starts.append((_LARGEST if back else 0) if start is None else start)
+            stops.append((_LOWEST if back else _LARGEST) if stop is None else stop)
+            axes.append(axis)
+            steps.append(1 if step is None else step)
+        axis += 1
+    if axes:
+        x = w("Slice", x, w.sizes(starts), w.sizes(stops), w.sizes(axes), w.sizes(steps))
+    if dropped:
+        x = w("Squeeze", x, w.sizes(dropped))
+    if added:
+        x = w("Unsqueeze", x, w.sizes(added))
+    return x if axes or dropped or added else w("Identity", x)
+
+
+SLICE = Onnx("Slice", read=_read_slice, write=_write_slice)
+
+
+def _write_narrow(w: Writer) -> str:
+    axis, start = w.attrs["axis"], w.attrs["start"]
+    return w("Slice", w.x(0), w.sizes([start]), w.sizes([start + w.attrs["length"]]), w.sizes([axis]))
+
+
+NARROW = Onnx(write=_write_narrow, reads=False)
+
+
+def _write_unslice(w: Writer) -> str:
+    g, before, after = w.x(0), list[Any](), list[Any]()
+    axes = iter(w.attrs["shape"])
+    gone, place = list[int](), 0
+    single = list[int]()
+    for entry in w.attrs["index"]:
+        if entry is None:
+            gone.append(place)
+            place += 1
+            continue
+        size = next(axes)
+        if not isinstance(entry, tuple):
+            single.append(len(before))
+            entry = (entry, entry + 1 if entry != -1 else None, None)
+        else:
+            place += 1
+        start, stop, step = entry
+        if step not in (None, 1):
+            raise w.fail("the gradient of a slice with steps has no counterpart")
+        if isinstance(size, int):
+            start, stop, _ = slice(start, stop).indices(size)
+        elif start is None and stop is None:
+            start, stop = 0, size
+        before.append(start)
+        after.append(size - max(stop, start))
+    if gone:
+        g = w("Squeeze", g, w.sizes(gone))
+    if single:
+        g = w("Unsqueeze", g, w.sizes(single))
+    return w("Pad", g, w.sizes([*before, *after]))
+
+
+UNSLICE = Onnx(write=_write_unslice, reads=False)
+
+
+def _read_concat(n: Reader) -> Any:
+    parts = [n.x(i) for i in range(n.count)]
+    return n("cat", *parts, axis=axis_in(n, n.attr("axis", 1), len(n.shape(parts[0]))))
+
+
+CONCAT = Onnx("Concat", read=_read_concat,
+              write=lambda w: w("Concat", *(w.x(i) for i in range(w.count)), axis=w.attrs["axis"]))  # fmt: skip
+
+
+def _read_gather(n: Reader) -> Any:
+    x, index = n.x(0), as_int64(n, n.x(1))
+    rank, extra = len(n.shape(x)), len(n.shape(index))
+    axis = axis_in(n, n.attr("axis", 0), rank)
+    if axis == 0:
+        return n("take", x, index)
+    front = n("take", n("permute", x, axes=(axis, *(a for a in range(rank) if a != axis))), index)
+    rest = [extra + a for a in range(rank - 1)]
+    return n("permute", front, axes=(*rest[:axis], *range(extra), *rest[axis:]))
+
+
+GATHER = Onnx("Gather", read=_read_gather, write=lambda w: w("Gather", w.x(0), w.x(1), axis=0))
+
+
+def _zeros(w: Writer) -> str:
+    return w("Expand", w.constant(0, w.dtype), w.sizes(w.attrs["shape"]))
+
+
+INDEX_ADD = Onnx(
+    write=lambda w: w("ScatterND", _zeros(w), w("Unsqueeze", w.x(1), w.sizes([-1])), w.x(0), reduction="add"),
+    reads=False,
+)
+
+
+def _write_iota(w: Writer) -> str:
+    shape, axis = w.attrs["shape"], w.attrs["axis"]
+    size = w("Squeeze", w.sizes([shape[axis]]), w.sizes([0]))
+    along = w("Range", w.constant(0, int64), size, w.constant(1, int64))
+    others = [a for a in range(len(shape)) if a != axis]
+    return w("Expand", w("Unsqueeze", along, w.sizes(others)) if others else along, w.sizes(shape))
+
+
+IOTA = Onnx(write=_write_iota, reads=False)
+
+
+def last_axis(n: Reader, x: Any, axis: int, f: Callable[[Any], Any]) -> Any:
+    """A function along the last axis, applied along another one."""
+    rank = len(n.shape(x))
+    if axis == rank - 1:
+        return f(x)
+    axes = tuple(rank - 1 if a == axis else axis if a == rank - 1 else a for a in range(rank))
+    return n("permute", f(n("permute", x, axes=axes)), axes=axes)
+
+
+def flat_at(n: Reader, x: Any, axis: int) -> Any:
+    """Axes before `axis` as one, and those from there on."""
+    shape: Shape = n.shape(x)
+    return n("reshape", x, shape=(product(shape[:axis]), product(shape[axis:])))
+
+
+def softmaxed(operator: str, op: str) -> Onnx:
+    """Softmax or its logarithm; up to version 12 over all axes from one on."""
+
+    def read(n: Reader) -> Any:
+        x = n.x(0)
+        rank = len(n.shape(x))
+        if n.version < 13:
+            axis = axis_in(n, n.attr("axis", 1), rank)
+            return n("reshape", n(op, flat_at(n, x, axis)), shape=n.shape(x))
+        return last_axis(n, x, axis_in(n, n.attr("axis", -1), rank), lambda v: n(op, v))
+
+    return Onnx(operator, read=read, write=lambda w: w(operator, w.x(0), axis=-1))
+
+
+def _read_cross_entropy(n: Reader) -> Any:
+    scores, target = n.x(0), as_int64(n, n.x(1))
+    weight = [n.x(2)] if n.has(2) else []
+    reduction, ignore = n.attr("reduction", "mean"), n.attr("ignore_index", -100)
+    shape = n.shape(scores)
+    settings = {"reduction": reduction, "ignore_index": ignore, "label_smoothing": 0.0}
+    rows, labels = scores, target
+    if len(shape) != 2:  # (N, C, d1, ...) as rows
+        axes = (0, *range(2, len(shape)), 1)
+        count = product((shape[0], *shape[2:]))
+        rows = n("reshape", n("permute", scores, axes=axes), shape=(count, shape[1]))
+        labels = n("reshape", target, shape=(count,))
+    loss = n("cross_entropy", rows, labels, *weight, **settings)
+    if reduction == "none" and len(shape) != 2:
+        loss = n("reshape", loss, shape=(shape[0], *shape[2:]))
+    if n.results < 2:
+        return loss
+    return loss, last_axis(n, scores, 1, lambda v: n("log_softmax", v))
+
+
+def _write_cross_entropy(w: Writer) -> str:
+    if w.attrs["label_smoothing"] or len(w.shapes[1]) != 1:
+        raise w.fail("ONNX has the loss of class indices without label_smoothing only")
+    weight = [w.x(2)] if w.count > 2 else []
+    settings = {"reduction": w.attrs["reduction"], "ignore_index": w.attrs["ignore_index"]}
+    return w("SoftmaxCrossEntropyLoss", w.x(0), w.x(1), *weight, **settings)
+
+
+CROSS_ENTROPY = Onnx("SoftmaxCrossEntropyLoss", read=_read_cross_entropy, write=_write_cross_entropy)
