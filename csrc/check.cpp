@@ -297,28 +297,62 @@ void adam(const Call& call, const KernelInfo& info) {
   for (int i = 0; i < call.nout; ++i) require_same_shape(call, "output", i, call.out[i], call.in[0]);
 }
 
-// rows = idx.shape + table.shape[1:]
-void require_rows(const Call& call, const char* kind, const View& rows, const View& idx, const View& table) {
-  bool ok = rows.rank == idx.rank + table.rank - 1;
+// rows = the indices' shape + table.shape[number of indices:]
+void require_rows(const Call& call, const char* kind, const View& rows, const View& table) {
+  const int indices = call.nin - 1;
+  for (int i = 1; i < call.nin; ++i) require_dtype(call, "input", i, call.in[i], DType::i64);
+  const View frame = index_frame(call);
+  bool ok = table.rank >= indices && rows.rank == frame.rank + table.rank - indices;
   for (int i = 0; ok && i < rows.rank; ++i)
-    ok = rows.shape[i] == (i < idx.rank ? idx.shape[i] : table.shape[i - idx.rank + 1]);
-  if (!ok) bad_shape(call, argument(kind, 0), shape_text(idx) + " + " + shape_text(table) + "[1:]", rows);
+    ok = rows.shape[i] == (i < frame.rank ? frame.shape[i] : table.shape[i - frame.rank + indices]);
+  if (!ok)
+    bad_shape(call, argument(kind, 0),
+              shape_text(frame) + " + " + shape_text(table) + "[" + std::to_string(indices) + ":]", rows);
 }
 
 void take(const Call& call, const KernelInfo& info) {
   require_allowed(call, info, 0);
-  require_dtype(call, "input", 1, call.in[1], DType::i64);
   require_dtype(call, "output", 0, call.out[0], call.in[0].dtype);
   if (call.in[0].rank < 1) bad_shape(call, "input 0", "of rank 1 or more", call.in[0]);
-  require_rows(call, "output", call.out[0], call.in[1], call.in[0]);
+  require_rows(call, "output", call.out[0], call.in[0]);
 }
 
 void index_add(const Call& call, const KernelInfo& info) {
   require_allowed(call, info, 0);
-  require_dtype(call, "input", 1, call.in[1], DType::i64);
   require_dtype(call, "output", 0, call.out[0], call.in[0].dtype);
   if (call.out[0].rank < 1) bad_shape(call, "output 0", "of rank 1 or more", call.out[0]);
-  require_rows(call, "input", call.in[0], call.in[1], call.out[0]);
+  require_rows(call, "input", call.in[0], call.out[0]);
+}
+
+// rows has the index's shape; neither is larger than the table but along the axis.
+void require_places(const Call& call, const KernelInfo& info, const char* kind, const View& rows, const View& table) {
+  const View& idx = call.in[1];
+  require_allowed(call, info, 0);
+  require_dtype(call, "input", 1, idx, DType::i64);
+  require_dtype(call, "output", 0, call.out[0], call.in[0].dtype);
+  const int axis = require_axis(call, table.rank > 0 ? table.rank : 1);
+  bool ok = idx.rank == table.rank;
+  for (int d = 0; ok && d < idx.rank; ++d) ok = d == axis || idx.shape[d] <= table.shape[d];
+  if (!ok)
+    bad_shape(call, "input 1", "no larger than " + shape_text(table) + " except along axis " + std::to_string(axis),
+              idx);
+  require_same_shape(call, kind, 0, rows, idx);
+}
+
+void gather(const Call& call, const KernelInfo& info) { require_places(call, info, "output", call.out[0], call.in[0]); }
+
+void scatter_add(const Call& call, const KernelInfo& info) {
+  require_places(call, info, "input", call.in[0], call.out[0]);
+}
+
+void argsort(const Call& call, const KernelInfo& info) {
+  const View &in = call.in[0], &out = call.out[0];
+  require_allowed(call, info, 0);
+  require_dtype(call, "output", 0, out, DType::i64);
+  const int axis = require_axis(call, in.rank > 0 ? in.rank : 1);
+  bool ok = in.rank == out.rank;
+  for (int d = 0; ok && d < in.rank; ++d) ok = d == axis ? out.shape[d] <= in.shape[d] : out.shape[d] == in.shape[d];
+  if (!ok) bad_shape(call, "output 0", shape_text(in) + " or less along axis " + std::to_string(axis), out);
 }
 
 void concat(const Call& call, const KernelInfo& info) {
@@ -378,6 +412,24 @@ std::string shape_text(const View& view) {
   std::string text = "(";
   for (int i = 0; i < view.rank; ++i) text += (i ? ", " : "") + std::to_string(view.shape[i]);
   return text + (view.rank == 1 ? ",)" : ")");
+}
+
+View index_frame(const Call& call) {
+  View frame{nullptr, DType::i64, 0, {}, {}};
+  for (int i = 1; i < call.nin; ++i)
+    if (call.in[i].rank > frame.rank) frame.rank = call.in[i].rank;
+  for (int d = 0; d < frame.rank; ++d) frame.shape[d] = 1;
+  for (int i = 1; i < call.nin; ++i) {
+    const View& idx = call.in[i];
+    for (int d = 0; d < idx.rank; ++d) {
+      int64_t& n = frame.shape[d + frame.rank - idx.rank];
+      if (n == 1)
+        n = idx.shape[d];
+      else if (idx.shape[d] != 1 && idx.shape[d] != n)
+        bad_shape(call, argument("input", i), "broadcastable to " + shape_text(frame), idx);
+    }
+  }
+  return frame;
 }
 
 double param(const Call& call, int index, double fallback) {

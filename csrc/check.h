@@ -21,6 +21,10 @@ void check_call(const Call& call, const KernelInfo& info);
 const char* dtype_name(DType dtype);
 std::string shape_text(const View& view);
 
+// The shape to which the indices of take, index_add and index_put, inputs 1 and up, broadcast; ValueError where they
+// do not.
+View index_frame(const Call& call);
+
 // params[index], or `fallback` when the call has fewer.
 double param(const Call& call, int index, double fallback);
 

@@ -25,8 +25,15 @@
 //               maximize, first): first = 1 sets buffer := grad.
 // adam          grad, outputs (param, m, v, [vmax]); params (lr, beta1, beta2, eps, weight_decay, decoupled, step,
 //               maximize).
-// take          x[R, ...], idx int64[...] -> out[idx..., x's other dimensions]; negative indices count from the end.
-// index_add     g[idx..., ...], idx int64[...], out[R, ...] += g at the rows.
+// take          x[R, S, ..., others], idx int64[...], one or several for as many leading dimensions, which broadcast
+//               -> out[idx..., others]; negative indices count from the end.
+// index_add     g[idx..., others], idx int64[...]..., out[R, S, ..., others] += g at the rows.
+// index_put     the same, but out = g; where an index repeats, the last one stays.
+// gather        x[...], idx int64[...] of x's rank, params (axis,) -> out of idx's shape: x at idx's own place, with
+//               the position along the axis taken from idx; idx is no larger than x along the other axes.
+// scatter_add   g, idx of g's shape, params (axis,): out += g at the places that gather reads.
+// argsort       params (axis, descending = 0) -> int64 positions of the elements in order along the axis, NaN as the
+//               largest, equal ones in their order; the first out.shape[axis] of them.
 // concat        n inputs, params (axis,); any dtype.
 //
 // Outputs of all but the elementwise kernels and the optimizers must not overlap inputs.
@@ -53,6 +60,8 @@
   X(sign, 1, 1, 1, 1, 0, 0, elementwise, F | I)                          \
   X(exp, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
   X(log, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
+  X(expm1, 1, 1, 1, 1, 0, 0, elementwise, F)                             \
+  X(log1p, 1, 1, 1, 1, 0, 0, elementwise, F)                             \
   X(sqrt, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
   X(sin, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
   X(cos, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
@@ -87,8 +96,12 @@
   X(cross_entropy_backward, 3, 4, 1, 1, 0, 3, cross_entropy_backward, F) \
   X(sgd, 1, 1, 1, 2, 7, 7, sgd, F)                                       \
   X(adam, 1, 1, 3, 4, 8, 8, adam, F)                                     \
-  X(take, 2, 2, 1, 1, 0, 0, take, F | I | B)                             \
-  X(index_add, 2, 2, 1, 1, 0, 0, index_add, F | I)                       \
+  X(take, 2, 17, 1, 1, 0, 0, take, F | I | B)                            \
+  X(index_add, 2, 17, 1, 1, 0, 0, index_add, F | I)                      \
+  X(index_put, 2, 17, 1, 1, 0, 0, index_add, F | I | B)                  \
+  X(gather, 2, 2, 1, 1, 1, 1, gather, F | I | B)                         \
+  X(scatter_add, 2, 2, 1, 1, 1, 1, scatter_add, F | I)                   \
+  X(argsort, 1, 1, 1, 1, 1, 2, argsort, F | I | B)                       \
   X(concat, 1, 64, 1, 1, 1, 1, concat, F | I | B)
 
 namespace graphnet {

@@ -249,7 +249,8 @@ void add_row(void* to, const void* from, int64_t n) {
 void run_take(const Call& call, Kernel fallback) {
   const View &x = call.in[0], &idx = call.in[1], &out = call.out[0];
   int64_t n = 0, m = 0;
-  if (x.dtype == DType::b8 || !contiguous_tail(x, 1, &n) || !contiguous_tail(out, idx.rank, &m)) return fallback(call);
+  if (call.nin > 2 || x.dtype == DType::b8 || !contiguous_tail(x, 1, &n) || !contiguous_tail(out, idx.rank, &m))
+    return fallback(call);
   const int64_t item = kItemSize[static_cast<int>(x.dtype)], indices = count(idx);
   const int64_t* at = static_cast<const int64_t*>(idx.data);
   for (int64_t i = 0; i < indices; ++i) {
@@ -262,7 +263,7 @@ void run_take(const Call& call, Kernel fallback) {
 void run_index_add(const Call& call, Kernel fallback) {
   const View &g = call.in[0], &idx = call.in[1], &out = call.out[0];
   int64_t n = 0, m = 0;
-  if (!contiguous_tail(g, idx.rank, &n) || !contiguous_tail(out, 1, &m)) return fallback(call);
+  if (call.nin > 2 || !contiguous_tail(g, idx.rank, &n) || !contiguous_tail(out, 1, &m)) return fallback(call);
   const int64_t item = kItemSize[static_cast<int>(g.dtype)], indices = count(idx);
   const int64_t* at = static_cast<const int64_t*>(idx.data);
   for (int64_t i = 0; i < indices; ++i) row_of(call, at[offset_of(idx, idx.rank, i)], out.shape[0]);

@@ -15,7 +15,7 @@ import numpy as np
 from graphnet.dtypes import bool_, float32, float64, int32, int64
 
 ULPS = {  # of the result, for ops that are not exactly rounded: what their kernels may be off by
-    **dict.fromkeys(("exp", "log", "sin", "cos", "tanh", "sigmoid", "erf", "pow"), 4),
+    **dict.fromkeys(("exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "pow"), 4),
     **dict.fromkeys(("softmax", "log_softmax", "cross_entropy", "cross_entropy_backward"), 8),
     "remainder": 1,
 }
@@ -95,7 +95,8 @@ PAIRS: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]] = (
     ("empty-column", (2, 0), (2, 1)),
     ("long", (5, 67), (5, 67)),
 )
-for _op in ("add", "sub", "mul", "div", "maximum", "minimum", "remainder", "floor_div"):
+_CLAMPS = ("clamp_min", "clamp_max")
+for _op in ("add", "sub", "mul", "div", "maximum", "minimum", *_CLAMPS, "remainder", "floor_div"):
     for _label, _a, _b in PAIRS:
         add(_op, _label, floats(*_a), floats(*_b, low=0.41, high=1.9))
     add(_op, "number", floats(3, 4), 0.75)
@@ -105,7 +106,7 @@ for _label, _a, _b in PAIRS:
 for _exponent in (0, 1, 2, 3, -1, 0.5):
     add("pow", f"to-{_exponent}", floats(3, 4, signed=_exponent != 0.5), _exponent)
 add("pow", "number-base", 1.5, floats(3, 4))
-for _op in ("add", "sub", "mul", "maximum", "minimum"):
+for _op in ("add", "sub", "mul", "maximum", "minimum", *_CLAMPS):
     add(_op, "integers", integers(3, 4), integers(4, low=1))
 for _op in ("floor_div", "remainder"):
     add(_op, "integers", integers(6, 5), np.where(integers(5) < 0, -3, 2))
@@ -122,12 +123,27 @@ for _label, _a, _b in PAIRS:
     add("relu_backward", _label, floats(*_a), np.maximum(floats(*_b), 0))
 
 SHAPES = ((), (1,), (7,), (3, 4), (2, 3, 5), (0,), (2, 0, 3), (3, 97))
-_POSITIVE = ("log", "sqrt")
-for _op in ("neg", "abs", "sign", "exp", "sin", "cos", "tanh", "sigmoid", "erf", "floor", "ceil", "relu", *_POSITIVE):
+_POSITIVE = ("log", "log1p", "sqrt")
+for _op in (
+    "neg",
+    "expm1",
+    "abs",
+    "sign",
+    "exp",
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "erf",
+    "floor",
+    "ceil",
+    "relu",
+    *_POSITIVE,
+):
     for _shape in SHAPES:
         _high = 0.9 if _op in ("floor", "ceil") else 1.7
         add(_op, "x".join(map(str, _shape)) or "scalar", floats(*_shape, high=_high, signed=_op not in _POSITIVE))
-for _op in ("exp", "tanh", "sigmoid", "erf"):
+for _op in ("exp", "expm1", "tanh", "sigmoid", "erf"):
     add(_op, "wide", floats(5, 31, low=1e-3, high=20), smooth=False)
 add("exp", "beyond", np.array([-800.0, -110, 95, 800, np.inf, -np.inf, np.nan]), smooth=False)
 add("log", "wide", np.array([1e-30, 1e-3, 1.0, 1e30, 0.0, -1.0, np.inf, np.nan]), smooth=False)
@@ -249,7 +265,43 @@ for _label, _index in (
 ):
     add("take", _label, floats(4, 3), _index)
     add("index_add", _label, floats(*_index.shape, 3), _index, shape=(4, 3), fixed=True, terms=4)
+    add("index_put", _label, floats(*_index.shape, 3), _index, shape=(4, 3), fixed=True, smooth=_label == "one")
 add("take", "vector", floats(5), np.array([4, 4, 0]))
+_BOTH = (np.array([[2], [0], [-1]]), np.array([0, 1]))
+add("take", "two-indices", floats(4, 3, 2), *_BOTH)
+add("take", "all-axes", floats(2, 3), np.array([1, 0, 1, 1]), np.array([0, 2, 0, -1]))
+add("take", "scalar-index", floats(4, 3), np.array(2), np.array([0, 0]))
+add("index_add", "two-indices", floats(3, 2, 2), *_BOTH, shape=(4, 3, 2), fixed=True)
+add("index_put", "two-indices", floats(3, 2, 2), *_BOTH, shape=(4, 3, 2), fixed=True)
+add("index_put", "integers", integers(3, 2), *_BOTH, shape=(4, 3), fixed=True)
+for _label, _shape, _axis, _index in (
+    ("rows", (4, 3), 0, np.array([[2, 0, 1], [2, 3, -1]])),
+    ("columns", (4, 3), 1, np.array([[2, 0, 1, 1], [2, 1, 0, 0]])),
+    ("middle", (2, 3, 2), 1, np.array([[[0, -1], [1, 1]]])),
+    ("vector", (5,), 0, np.array([4, 4, 0])),
+    ("scalar", (), 0, np.array(0)),
+    ("none", (4, 3), 1, np.zeros((2, 0), np.int64)),
+):
+    add("gather", _label, floats(*_shape), _index, axis=_axis)
+    add("scatter_add", _label, floats(*_index.shape), _index, axis=_axis, shape=_shape, fixed=True, terms=4)
+add("gather", "bools", bools(4, 3), np.array([[0, 1, 2]]), axis=0)
+for _label, _x, _axis in (
+    ("rows", floats(4, 3), 0),
+    ("columns", floats(4, 3), 1),
+    ("middle", floats(2, 5, 3), 1),
+    ("vector", floats(67), 0),
+    ("scalar", floats(), 0),
+    ("nothing", floats(2, 0), 1),
+    ("ties", np.array([[2.0, 1.0, 2.0, 1.0, 2.0]]), 1),
+    ("nan", np.array([1.0, np.nan, 3.0, np.nan, -np.inf, np.inf]), 0),
+    ("integers", integers(3, 7), 1),
+    ("bools", bools(6), 0),
+):
+    for _down in (False, True):
+        _way = f"{_label}{'-down' if _down else ''}"
+        add("argsort", _way, _x, axis=_axis, descending=_down, count=None)
+        if _x.ndim and _x.shape[_axis] > 2:
+            add("argsort", f"{_way}-two", _x, axis=_axis, descending=_down, count=2)
 
 REDUCED: Sequence[tuple[tuple[int, ...], tuple[int, ...]]] = (
     ((3, 4), (0,)), ((3, 4), (1,)), ((3, 4), (0, 1)), ((2, 3, 4), (0, 2)), ((2, 3, 4), (1,)),

@@ -287,6 +287,8 @@ def test_any_operands_of_any_op(name: str, given_operands: list[Any], data: Any)
         "axes": st.lists(st.integers(-2, 3), max_size=3).map(tuple),
         "axis": st.integers(-2, 3),
         "keepdims": st.booleans(),
+        "descending": st.booleans(),
+        "count": st.none() | st.integers(0, 3),
         "shape": st.lists(st.integers(-2, 4), max_size=3).map(tuple),
         "dtype": st.sampled_from([gn.float32, gn.float64, gn.int64, gn.bool]),
     }
@@ -301,6 +303,10 @@ def test_any_operands_of_any_op(name: str, given_operands: list[Any], data: Any)
         "cat": ("axis",),
         "iota": ("shape", "axis"),
         "index_add": ("shape",),
+        "index_put": ("shape",),
+        "gather": ("axis",),
+        "scatter_add": ("axis", "shape"),
+        "argsort": ("axis", "descending", "count"),
         **dict.fromkeys(reduced, ("axes", "keepdims")),
     }
     attrs = {key: data.draw(settings[key]) for key in wanted.get(name, ())}

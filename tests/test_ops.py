@@ -282,7 +282,7 @@ class Watched:
         self.read: set[str] = set()
 
     def x(self, index: int) -> Any:
-        self.read.add(str(index))
+        self.read.add(next(c for c in "0123456789" if self.row.saved(index, c)))
         return np.asarray(self.operands[index])
 
     def y(self) -> Any:

@@ -201,6 +201,12 @@ void exp_(const Call& call) {
 void log_(const Call& call) {
   unary_float(call, [](auto x) { return std::log(x); });
 }
+void expm1_(const Call& call) {
+  unary_float(call, [](auto x) { return std::expm1(x); });
+}
+void log1p_(const Call& call) {
+  unary_float(call, [](auto x) { return std::log1p(x); });
+}
 void sqrt_(const Call& call) {
   unary_float(call, [](auto x) { return std::sqrt(x); });
 }

@@ -28,6 +28,7 @@ def _binary(
     promote: str = "common",
     compares: bool = False,
     label: str = "",
+    kernel: str = "",
     onnx: str | Onnx | None = None,
 ) -> None:
     register(
@@ -41,7 +42,7 @@ def _binary(
             saves=saves,
             broadcasts=True,
             result=bool_ if compares else None,
-            kernel=name,
+            kernel=kernel or name,
             label=label,
             onnx=onnx,
         )
@@ -167,6 +168,25 @@ _binary(
     takes=ANY,
     onnx=rules.MIN,
 )
+# max(x, low) and min(x, high) with the gradients of torch.clamp: all of it to x where both are equal.
+_binary(
+    "clamp_min",
+    np.maximum,
+    lambda n, g: n("where", n("ge", n.x(0), n.x(1)), g, 0),
+    lambda n, g: n("where", n("lt", n.x(0), n.x(1)), g, 0),
+    saves="01",
+    kernel="maximum",
+    onnx=Onnx("Max", reads=False),
+)
+_binary(
+    "clamp_max",
+    np.minimum,
+    lambda n, g: n("where", n("le", n.x(0), n.x(1)), g, 0),
+    lambda n, g: n("where", n("gt", n.x(0), n.x(1)), g, 0),
+    saves="01",
+    kernel="minimum",
+    onnx=Onnx("Min", reads=False),
+)
 _binary("eq", np.equal, takes=ANY, compares=True, label="==", onnx="Equal")
 _binary("ne", np.not_equal, takes=ANY, compares=True, label="!=", onnx=rules.NOT_EQUAL)
 _binary("lt", np.less, takes=ANY, compares=True, label="<", onnx=rules.compared("Less"))
@@ -179,6 +199,8 @@ _unary("abs", np.abs, lambda n, g: n("mul", g, n("sign", n.x(0))), saves="0", ta
 _unary("sign", np.sign, _nothing, takes=NUMBER, onnx="Sign")
 _unary("exp", np.exp, lambda n, g: n("mul", g, n.y()), saves="y", onnx="Exp")
 _unary("log", np.log, lambda n, g: n("div", g, n.x(0)), saves="0", onnx="Log")
+_unary("expm1", np.expm1, lambda n, g: n("mul", g, n("add", n.y(), 1)), saves="y")
+_unary("log1p", np.log1p, lambda n, g: n("div", g, n("add", n.x(0), 1)), saves="0")
 _unary("sqrt", np.sqrt, lambda n, g: n("div", n("mul", g, 0.5), n.y()), saves="y", onnx="Sqrt")
 _unary("sin", np.sin, lambda n, g: n("mul", g, n("cos", n.x(0))), saves="0", onnx="Sin")
 _unary("cos", np.cos, lambda n, g: n("neg", n("mul", g, n("sin", n.x(0)))), saves="0", onnx="Cos")

@@ -14,10 +14,13 @@ __all__ = [
     "CROSS_ENTROPY",
     "EXPAND",
     "GATHER",
+    "GATHER_ELEMENTS",
     "INDEX_ADD",
+    "INDEX_PUT",
     "IOTA",
     "NARROW",
     "RESHAPE",
+    "SCATTER_ADD",
     "SLICE",
     "TRANSPOSE",
     "UNSLICE",
@@ -215,15 +218,54 @@ def _read_gather(n: Reader) -> Any:
     return n("permute", front, axes=(*rest[:axis], *range(extra), *rest[axis:]))
 
 
-GATHER = Onnx("Gather", read=_read_gather, write=lambda w: w("Gather", w.x(0), w.x(1), axis=0))
+def _places(w: Writer, frame: Shape) -> str:
+    """The indices of `take` and its counterparts, broadcast to `frame`, side by side along a last axis."""
+    last = w.sizes([len(frame)])
+    columns = [
+        w("Unsqueeze", w.x(i) if w.shapes[i] == frame else w("Expand", w.x(i), w.sizes(frame)), last)
+        for i in range(1, w.count)
+    ]
+    return columns[0] if len(columns) == 1 else w("Concat", *columns, axis=len(frame))
+
+
+def _write_take(w: Writer) -> str:
+    if w.count == 2:
+        return w("Gather", w.x(0), w.x(1), axis=0)
+    return w("GatherND", w.x(0), _places(w, w.shape[: len(w.shape) - len(w.shapes[0]) + w.count - 1]))
+
+
+GATHER = Onnx("Gather", read=_read_gather, write=_write_take)
 
 
 def _zeros(w: Writer) -> str:
     return w("Expand", w.constant(0, w.dtype), w.sizes(w.attrs["shape"]))
 
 
-INDEX_ADD = Onnx(
-    write=lambda w: w("ScatterND", _zeros(w), w("Unsqueeze", w.x(1), w.sizes([-1])), w.x(0), reduction="add"),
+def _scattered(**settings: str) -> Onnx:
+    """The operand at its indices in zeros."""
+
+    def write(w: Writer) -> str:
+        frame = w.shapes[0][: len(w.shapes[0]) - len(w.shape) + w.count - 1]
+        return w("ScatterND", _zeros(w), _places(w, frame), w.x(0), **settings)
+
+    return Onnx(write=write, reads=False)
+
+
+INDEX_ADD, INDEX_PUT = _scattered(reduction="add"), _scattered()
+
+
+def _read_gather_elements(n: Reader) -> Any:
+    x = n.x(0)
+    return n("gather", x, as_int64(n, n.x(1)), axis=axis_in(n, n.attr("axis", 0), len(n.shape(x))))
+
+
+GATHER_ELEMENTS = Onnx(
+    "GatherElements",
+    read=_read_gather_elements,
+    write=lambda w: w("GatherElements", w.x(0), w.x(1), axis=w.attrs["axis"]),
+)
+SCATTER_ADD = Onnx(
+    write=lambda w: w("ScatterElements", _zeros(w), w.x(1), w.x(0), axis=w.attrs["axis"], reduction="add"),
     reads=False,
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from graphnet.errors import IndexOutOfRangeError, ShapeError
 from graphnet.ir import Dim, Shape, SymbolicDim, Unifier, exact_quotient, product, render_shape
 from graphnet.ops import onnx_shaping as rules
 from graphnet.ops.onnx import Onnx
-from graphnet.ops.table import ANY, INDEX, NUMBER, Attrs, Op, Site, register
+from graphnet.ops.table import ANY, Attrs, Op, Site, register
 
 __all__ = ["sliced_shape"]
 
@@ -274,47 +273,5 @@ register(
         params=lambda attrs, shapes: (float(attrs["axis"]),),
         flops=0,
         onnx=rules.CONCAT,
-    )
-)
-
-
-def _taken(unifier: Unifier, attrs: Attrs, x: Shape, index: Shape) -> Shape:
-    return (*index, *x[1:])
-
-
-def _index_add_reference(g: Any, index: Any, shape: Sequence[int]) -> Any:
-    result = np.zeros(shape, g.dtype)
-    np.add.at(result, index, g)
-    return result
-
-
-register(
-    Op(
-        name="take",  # rows of x at an integer index; negative ones count from the end
-        shape=_taken,
-        operands=(ANY, INDEX),
-        reference=lambda x, index: x[index],
-        gradients=(lambda n, g: n("index_add", g, n.x(1), shape=n.shapes[0]), None),
-        promote="none",
-        saves="1",
-        kernel="take",
-        flops=0,
-        onnx=rules.GATHER,
-    )
-)
-
-register(
-    Op(
-        name="index_add",  # zeros of `shape` with the operand's rows added at an integer index
-        shape=lambda unifier, attrs, g, index: attrs["shape"],
-        operands=(NUMBER, INDEX),
-        reference=_index_add_reference,
-        gradients=(lambda n, g: n("take", g, n.x(1)), None),
-        promote="none",
-        saves="1",
-        kernel="index_add",
-        zeroed=True,
-        flops=lambda attrs, shapes, shape: product(shapes[0]),
-        onnx=rules.INDEX_ADD,
     )
 )

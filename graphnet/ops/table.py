@@ -9,7 +9,7 @@ this table; there is no second place with such a rule.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -75,7 +75,8 @@ class Op:
         result: dtype of the result; None for that of operand `like`.
         gradients: one rule per operand, None where nothing flows; the last repeats where `variadic`.
             Rules of ops that broadcast may return the result's shape: it is summed to the operand's.
-        saves: what the rules read: "y" the result, digits the inputs; one word for all rules, or one for each.
+        saves: what the rules read: "y" the result, digits the inputs (of a `variadic` op, the last digit stands for
+            all that follow); one word for all rules, or one for each.
         kernel: name in the kernel table; None for views.
         params: the kernel's numbers, from attributes and input shapes.
         kernel_shape: shape in which the kernel writes the result, where it is another (kept axes).
@@ -129,6 +130,10 @@ class Op:
         """What the rule for one operand reads."""
         return self.saves if isinstance(self.saves, str) else self.saves[index]
 
+    def saved(self, index: int, reads: Collection[str]) -> bool:
+        """Whether one operand is among what rules read."""
+        return str(min(index, len(self.operands) - 1) if self.variadic else index) in reads
+
     def operand(self, index: int) -> str:
         """The word for the dtypes that an operand takes."""
         return self.operands[min(index, len(self.operands) - 1)]
@@ -142,7 +147,8 @@ class Op:
             parameters = list(inspect.signature(self.reference).parameters.values())
         except ValueError:  # a NumPy ufunc, which has no settings here
             parameters = []
-        known = [p for p in parameters[1 if self.variadic else len(self.operands) :] if p.kind is not p.VAR_KEYWORD]
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        known = [p for p in parameters[len(self.operands) :] if p.kind not in variable]
         for name in attrs:
             if name not in {p.name for p in known}:
                 settings = ", ".join(p.name for p in known) or "none"

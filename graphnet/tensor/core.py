@@ -441,7 +441,7 @@ def _remember(
     reads = {c for i, v in enumerate(values) if isinstance(v, Base) and v._requires_grad for c in op.reads(i)}
     saved: dict[int, Saved] = {}
     for index, value in enumerate(values):
-        if str(index) in reads:
+        if op.saved(index, reads):
             memory = value._memory if isinstance(value, Base) else None
             saved[index] = arrays[index], memory, memory.version if memory is not None else 0
     out = (tensor._values(), tensor._memory, tensor._memory.version) if "y" in reads else None

@@ -16,11 +16,12 @@ from graphnet.tensor.reductions import numpy_names
 from graphnet.tensor.tensor import Tensor
 
 __all__ = [
-    "abs", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "cat", "concat", "cos", "div",
-    "equal", "erf", "exp", "flatten", "is_floating_point", "is_tensor", "log", "log_softmax", "matmul", "max",
-    "maximum", "mean", "min", "minimum", "mm", "mul", "neg", "permute", "pow", "prod", "relu", "reshape",
-    "sigmoid", "sign", "sin", "softmax", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "tanh",
-    "transpose", "unsqueeze", "var", "where",
+    "abs", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "argsort", "cat", "ceil", "clamp",
+    "clamp_max", "clamp_min", "clip", "concat", "cos", "div", "equal", "erf", "exp", "expm1", "flatten", "floor",
+    "gather", "is_floating_point", "is_tensor", "isfinite", "isinf", "isnan", "log", "log1p", "log_softmax",
+    "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "mul", "neg", "permute", "pow", "prod",
+    "relu", "reshape", "sigmoid", "sign", "sin", "softmax", "sort", "sqrt", "square", "squeeze", "stack", "std",
+    "sub", "sum", "tanh", "topk", "transpose", "unsqueeze", "var", "where",
 ]  # fmt: skip
 
 
@@ -53,6 +54,8 @@ cos = _elementwise("cos", "The cosines of angles in radians.")
 tanh = _elementwise("tanh", "The hyperbolic tangents.")
 sigmoid = _elementwise("sigmoid", "1 / (1 + exp(-x)) for each element.")
 erf = _elementwise("erf", "The error function.")
+expm1 = _elementwise("expm1", "exp(x) - 1 for each element, exact near 0.")
+log1p = _elementwise("log1p", "log(1 + x) for each element, exact near 0.")
 relu = _elementwise("relu", "max(x, 0) for each element; its gradient at 0 is 0.")
 add = _binary("add", "input + other, with broadcasting.")
 sub = _binary("sub", "input - other, with broadcasting.")
@@ -76,6 +79,11 @@ def _method(name: str) -> Any:
 
 sum, mean, prod = map(_method, ("sum", "mean", "prod"))
 amax, amin, argmax, argmin = map(_method, ("amax", "amin", "argmax", "argmin"))
+floor, ceil, isnan, isinf, isfinite, logsumexp = map(
+    _method, ("floor", "ceil", "isnan", "isinf", "isfinite", "logsumexp")
+)
+gather, sort, argsort, topk = map(_method, ("gather", "sort", "argsort", "topk"))
+clamp, clip, clamp_min, clamp_max = map(_method, ("clamp", "clip", "clamp_min", "clamp_max"))
 any, all, var, std, square = map(_method, ("any", "all", "var", "std", "square"))
 softmax, log_softmax = map(_method, ("softmax", "log_softmax"))
 reshape, permute, transpose, flatten = map(_method, ("reshape", "permute", "transpose", "flatten"))

@@ -6,10 +6,10 @@ NumPy's names, `axis` and `keepdims`, are taken too.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from graphnet.dtypes import as_dtype, bool_
+from graphnet.dtypes import as_dtype, bool_, float32
 from graphnet.errors import ArgumentTypeError
 from graphnet.ir import product
 from graphnet.ops.table import index_dtype
@@ -46,6 +46,11 @@ def numpy_names(method: F) -> F:
         return method(self, *args, **kwargs)
 
     return renamed  # type: ignore[return-value]
+
+
+def any_zero(sizes: Iterable[Any]) -> bool:
+    """Whether one of the sizes is known to be 0."""
+    return 0 in [size for size in sizes if isinstance(size, int)]
 
 
 class Reductions(Base):
@@ -102,6 +107,26 @@ class Reductions(Base):
     def amin(self, dim: Any = None, keepdim: Any = False) -> Tensor:
         """The smallest elements along axes."""
         return self._reduce("min", dim, keepdim)
+
+    @numpy_names
+    def logsumexp(self, dim: Any, keepdim: Any = False) -> Tensor:
+        """log(sum(exp(x))) over axes, without overflow.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.tensor([100.0, 100.0]).logsumexp(0)
+            tensor(100.6931)
+        """
+        axes = axes_of("logsumexp", dim, self.ndim)
+        x = self if self._dtype.is_floating_point else apply("cast", self, dtype=float32)
+        if any_zero(x._type().shape[a] for a in axes):
+            return apply("log", apply("exp", x)._reduce("sum", axes, keepdim))
+        largest = apply("detach", apply("max", x, axes=axes, keepdims=True))
+        largest = apply("where", apply("isfinite", largest), largest, 0.0)  # inf - inf would be NaN
+        total = apply("exp", apply("sub", x, largest))._reduce("sum", axes, keepdim)
+        if not keepdim:
+            largest = apply("reshape", largest, shape=tuple(total._type().shape))
+        return apply("add", apply("log", total), largest)
 
     @numpy_names
     def any(self, dim: Any = None, keepdim: Any = False) -> Tensor:

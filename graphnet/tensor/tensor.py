@@ -14,6 +14,7 @@ from graphnet.tensor.axes import axis_of
 from graphnet.tensor.core import Array, apply, check_tensor, make, set_tensor_class
 from graphnet.tensor.operators import Operators, matmul
 from graphnet.tensor.reductions import Reductions, numpy_names
+from graphnet.tensor.selection import Selection
 from graphnet.tensor.shaping import Shaping
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Tensor"]
 
 
-class Tensor(Operators, Reductions, Shaping):
+class Tensor(Operators, Reductions, Shaping, Selection):
     """An array of one dtype that records what it was computed from, for gradients and graphs.
 
     Made by `graphnet.tensor`, `zeros`, `rand`, ... and by operations. NumPy arrays and numbers are taken
@@ -219,6 +220,26 @@ class Tensor(Operators, Reductions, Shaping):
         """The natural logarithms."""
         return apply("log", self)
 
+    def expm1(self) -> Tensor:
+        """exp(x) - 1, exact near 0."""
+        return apply("expm1", self)
+
+    def log1p(self) -> Tensor:
+        """log(1 + x), exact near 0."""
+        return apply("log1p", self)
+
+    def floor(self) -> Tensor:
+        """The largest whole numbers that are not above."""
+        return apply("floor", self) if self._dtype.is_floating_point else self.clone()
+
+    def ceil(self) -> Tensor:
+        """The smallest whole numbers that are not below."""
+        return apply("ceil", self) if self._dtype.is_floating_point else self.clone()
+
+    def erf(self) -> Tensor:
+        """The error function."""
+        return apply("erf", self)
+
     def sqrt(self) -> Tensor:
         """The square roots."""
         return apply("sqrt", self)
@@ -258,6 +279,10 @@ class Tensor(Operators, Reductions, Shaping):
     def isnan(self) -> Tensor:
         """Where elements are not a number."""
         return apply("isnan", self)
+
+    def isinf(self) -> Tensor:
+        """Where elements are infinite."""
+        return apply("eq", apply("abs", self), float("inf")) if self._dtype.is_floating_point else self != self
 
     def isfinite(self) -> Tensor:
         """Where elements are neither infinite nor not a number."""

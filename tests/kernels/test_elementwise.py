@@ -201,6 +201,8 @@ def exact_sigmoid(x):
     [
         ("exp", np.exp, 4099),
         ("log", np.log, 4099),
+        ("expm1", np.expm1, 40009),
+        ("log1p", np.log1p, 40009),
         ("tanh", np.tanh, 4099),
         ("sigmoid", exact_sigmoid, 4099),
         ("erf", exact_erf, 40009),
@@ -219,7 +221,16 @@ def test_float32_functions(name, exact, step):
 
 @pytest.mark.parametrize(
     ("name", "exact"),
-    [("exp", np.exp), ("log", np.log), ("tanh", np.tanh), ("sigmoid", exact_sigmoid), ("sin", np.sin), ("cos", np.cos)],
+    [
+        ("exp", np.exp),
+        ("log", np.log),
+        ("expm1", np.expm1),
+        ("log1p", np.log1p),
+        ("tanh", np.tanh),
+        ("sigmoid", exact_sigmoid),
+        ("sin", np.sin),
+        ("cos", np.cos),
+    ],
 )
 def test_float64_functions(rng, name, exact):
     bits = rng.integers(0, 2**64, 40_000, np.uint64).view(np.float64)

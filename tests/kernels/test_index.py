@@ -59,3 +59,66 @@ def test_concat(rng, dtype):
         np.testing.assert_array_equal(call("concat", parts, expected.shape, dtype, (axis,)), expected)
         turned = [np.asfortranarray(p) for p in parts]
         np.testing.assert_array_equal(call("concat", turned, expected.shape, dtype, (axis,)), expected)
+
+
+@pytest.mark.parametrize("dtype", ALL)
+def test_take_and_put_at_several_indices(rng, dtype):
+    for shape, index_shapes in [((4, 3, 2), [(5,), (5,)]), ((4, 3), [(2, 1), (3,)]), ((2, 3, 2), [(), (4,), (4,)])]:
+        x = sample(rng, shape, dtype)
+        idx = tuple(np.asarray(rng.integers(-n, n, s), np.int64) for n, s in zip(shape, index_shapes))
+        for _, view in layouts(x):
+            expected = x[idx]
+            np.testing.assert_array_equal(call("take", (view, *idx), expected.shape, dtype), expected)
+        values, out = sample(rng, expected.shape, dtype), sample(rng, shape, dtype)
+        wanted = out.copy()
+        wanted[idx] = values
+        run("index_put", (values, *idx), (out,))
+        np.testing.assert_array_equal(out, wanted)
+    with pytest.raises(ValueError, match="input 2: expected shape broadcastable"):
+        run("take", (x, idx[1], np.zeros(3, np.int64)), (values,))
+    with pytest.raises(IndexError, match="input 2: index 3 is out of range for size 3"):
+        run("take", (x, np.array([0]), np.array([3])), (np.zeros((1, 2), dtype),))
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, *INTS])
+def test_gather_and_scatter_add(rng, dtype):
+    for shape, idx_shape, axis in [
+        ((5,), (7,), 0),
+        ((4, 3), (2, 3), 0),
+        ((4, 3), (4, 9), 1),
+        ((2, 3, 4), (1, 5, 2), 1),
+    ]:
+        x = sample(rng, shape, dtype)
+        idx = np.asarray(rng.integers(-shape[axis], shape[axis], idx_shape), np.int64)
+        inside = tuple(slice(None) if d == axis else slice(n) for d, n in enumerate(idx_shape))
+        for _, view in layouts(x):
+            for _, index in layouts(idx):
+                got = call("gather", (view, index), idx_shape, dtype, (axis,))
+                np.testing.assert_array_equal(got, np.take_along_axis(x[inside], idx, axis))
+        g, out = sample(rng, idx_shape, dtype), sample(rng, shape, dtype)
+        places = list(np.indices(idx_shape, sparse=True))
+        places[axis] = idx
+        expected = out.copy()
+        np.add.at(expected, tuple(places), g)
+        run("scatter_add", (g, idx), (out,), (axis,))
+        np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="input 1: expected shape no larger than"):
+        run("gather", (np.zeros((2, 3)), np.zeros((3, 3), np.int64)), (np.zeros((3, 3)),), (1,))
+    with pytest.raises(IndexError, match="gather: input 1: index 2 is out of range for size 2"):
+        run("gather", (np.zeros((2, 3)), np.full((1, 3), 2)), (np.zeros((1, 3)),), (0,))
+
+
+@pytest.mark.parametrize("dtype", ALL)
+def test_argsort(rng, dtype):
+    for shape, axis in [((50,), 0), ((4, 9), 1), ((9, 4), 0), ((2, 0), 1), ((), 0)]:
+        x = sample(rng, shape, dtype, special=True)
+        for _, view in layouts(x):
+            order = call("argsort", (view,), shape, np.int64, (axis,))
+            if shape:
+                np.testing.assert_array_equal(order, np.argsort(x, axis, kind="stable"))
+                down = call("argsort", (view,), shape, np.int64, (axis, 1))
+                back = shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
+                np.testing.assert_array_equal(down, back)
+                few = (*shape[:axis], min(3, shape[axis]), *shape[axis + 1 :])
+                first = call("argsort", (view,), few, np.int64, (axis, 1))
+                np.testing.assert_array_equal(first, np.take(back, range(few[axis]), axis))
