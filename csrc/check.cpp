@@ -297,6 +297,15 @@ void adam(const Call& call, const KernelInfo& info) {
   for (int i = 0; i < call.nout; ++i) require_same_shape(call, "output", i, call.out[i], call.in[0]);
 }
 
+void dropout_mask(const Call& call, const KernelInfo& info) {
+  const View &key = call.in[0], &out = call.out[0];
+  require_dtype(call, "input", 0, key, DType::i64);
+  if (key.rank != 1 || key.shape[0] != 2) bad_shape(call, "input 0", "(2,)", key);
+  if (!(info.dtypes >> static_cast<int>(out.dtype) & 1))
+    bad_type(call, "output 0", dtypes_text(info.dtypes), out.dtype);
+  if (!(call.params[0] >= 0 && call.params[0] <= 1)) bad_param(call, 0, "a probability from 0 to 1");
+}
+
 // rows = the indices' shape + table.shape[number of indices:]
 void require_rows(const Call& call, const char* kind, const View& rows, const View& table) {
   const int indices = call.nin - 1;

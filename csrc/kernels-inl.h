@@ -6,6 +6,7 @@ namespace {
 #include "reduce-inl.h"
 #include "softmax-inl.h"
 #include "optimizer-inl.h"
+#include "random-inl.h"
 #include "gemm-inl.h"
 #include "gemv-inl.h"
 #include "fused-inl.h"

@@ -19,7 +19,7 @@ from graphnet.ops import TABLE
 from graphnet.passes import bind, differentiate, resolve, verify_types
 from graphnet.passes.sizes import bound_attrs
 from graphnet.places import user_site
-from graphnet.tensor import SymbolicTensor, Tracer, apply, check_tensor, functions, state
+from graphnet.tensor import SymbolicTensor, Tensor, Tracer, apply, check_tensor, functions, no_grad, state
 from graphnet.tensor.axes import axes_of, axis_of, sizes_of
 
 __all__ = ["Graph", "Parameters", "dims_of", "nest"]
@@ -111,13 +111,25 @@ class Graph(ir.Graph):
             name = names.get(parameter) or tracer.given_names.get(parameter, "parameter")
             self.parameter_names[parameter] = name = free_name(name, taken)
             taken.add(name)
+        self._name_buffers([self._root, *tracer.roots])
         self._adopt(resolve(self, self._sizes))
         self._tracer = None
         self.verify()
 
+    def _name_buffers(self, roots: list[Any]) -> None:
+        """Name the buffers that the graph reads or writes, by their paths."""
+        used: set[Any] = {o for node in self.nodes for o in node.inputs if isinstance(o, Tensor) and o._buffer}
+        used.update(self.updates)
+        names = {buffer: name for root in roots[::-1] for name, buffer in root.named_buffers()} if used else {}
+        taken = set(self.parameter_names.values())
+        for buffer in sorted(used & names.keys(), key=lambda b: names[b]):
+            self.buffer_names[buffer] = name = free_name(names[buffer], taken)
+            taken.add(name)
+
     def _adopt(self, graph: ir.Graph) -> None:
         self.nodes, self.inputs, self.outputs = graph.nodes, graph.inputs, graph.outputs
         self.types, self.parameter_names = graph.types, graph.parameter_names
+        self.updates, self.buffer_names = graph.updates, graph.buffer_names
 
     def _settle(self, bound: Mapping[Symbol, Any]) -> None:
         """Fill the lazy parameters whose sizes are known."""
@@ -267,14 +279,19 @@ class Graph(ir.Graph):
         """The parameters with their names, each once."""
         return ((self.parameter_names[p], p) for p in self.parameters)
 
+    def named_buffers(self) -> Iterator[tuple[str, Any]]:
+        """The buffers that the graph reads or writes, with their names."""
+        return ((name, buffer) for buffer, name in self.buffer_names.items())
+
     def state_dict(self) -> OrderedDict[str, Any]:
-        """The parameters' values by name, sharing their memory."""
-        return OrderedDict((name, p.data) for name, p in self.named_parameters())
+        """The parameters' and buffers' values by name, sharing their memory."""
+        return OrderedDict((name, p.data) for name, p in (*self.named_parameters(), *self.named_buffers()))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
         """Copy values into the parameters, as `Module.load_state_dict`."""
         holder = Module()
         holder.__dict__["_parameters"].update(self.named_parameters())
+        holder.__dict__["_buffers"].update(self.named_buffers())
         known = {**state_dict}
         for name in list(known):  # names that a tied layer has besides its first
             if name not in holder._parameters and isinstance(self._root, Module):
@@ -326,6 +343,9 @@ class Graph(ir.Graph):
                 state.replayed = (_moved(node.scope, scopes), node.where)
                 operands = [_operand(o, values, bound) for o in node.inputs]
                 values[Value(node)] = apply(node.op, *operands, **bound_attrs(node.attrs, bound))
+            for buffer, new in self.updates.items():
+                state.replayed = (None, None)
+                _write(buffer, _operand(new, values, bound))
         finally:
             state.replayed = before
         results = [_operand(o, values, bound) for o in self.outputs]
@@ -388,8 +408,8 @@ class _GraphModule(Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        for name, parameter in graph.named_parameters():
-            self.__dict__["_parameters"][name] = parameter
+        self.__dict__["_parameters"].update(graph.named_parameters())
+        self.__dict__["_buffers"].update(graph.named_buffers())
 
     def forward(self, *inputs: Any) -> Any:
         """The graph's result."""
@@ -424,6 +444,12 @@ def _operand(operand: Any, values: Mapping[Any, Any], bound: Mapping[Symbol, Any
         return operand
     number = operand.value
     return Literal(ir.substitute(number, bound), operand.dtype) if isinstance(number, SymbolicDim) else operand
+
+
+def _write(buffer: Any, value: Any) -> None:
+    """Leave a new value in a buffer, or note it where a graph is traced."""
+    with no_grad():
+        buffer._overwrite(value if isinstance(value, SymbolicTensor) else value.detach())
 
 
 def _moved(scope: Scope | None, scopes: dict[Scope | None, Scope | None]) -> Scope | None:

@@ -138,8 +138,10 @@ def get_float32_matmul_precision() -> str:
 class Program:
     """A graph with known sizes as flat instructions over one arena, run in one call.
 
-    The nodes that lead to `outputs` are computed in order. Parameters and constants are read where they lie, so
-    their values may change between runs; their memory may not (see `moved`).
+    The nodes that lead to `outputs` and to the graph's updates are computed in order; then the buffers are updated.
+    Parameters and constants are read where they lie, so their values may change between runs; their memory may not
+    (see `moved`). Random keys are drawn anew before each run, in the graph's order, needed or not: an eager call
+    draws as many.
 
     Args:
         graph: a graph whose sizes are all numbers.
@@ -153,7 +155,8 @@ class Program:
         self._arrays: dict[Operand, Array] = {}
         self._nodes: list[Node] = []  # of each step, for errors
         self.constants: list[tuple[Any, Array]] = []
-        needed = _needed(graph, outputs)
+        self._fresh: list[tuple[Op, Node, Array]] = []  # sources that give another result at every run
+        needed = _needed(graph, [*outputs, *graph.updates.values()])
         nodes = [node for node in graph.nodes if node in needed]
         self.plan = self._allocate(graph, nodes, outputs)
         for node in graph.inputs:
@@ -162,6 +165,10 @@ class Program:
         for node in nodes:
             if node.op != "input":
                 self._instruct(graph, node)
+        self._updated: list[Any] = list(graph.updates)
+        for buffer, new in graph.updates.items():  # last, so that a run that fails before leaves all as it was
+            node = new.node if isinstance(new, Value) else Node("copy", ())
+            self._add(node, "copy", (self._array(new),), (self._array(buffer),), ())
         self._outputs = [self._array(o) for o in outputs[:copied]]
         self.types = [dtype_of(array) for array in self._outputs]
 
@@ -185,6 +192,9 @@ class Program:
             ArgumentError, DTypeError, IndexOutOfRangeError: what a kernel found in the data, with its node's place.
         """
         with self._lock:
+            for op, drawn, array in self._fresh:
+                assert op.source is not None
+                array[...] = op.source(drawn.attrs)
             try:
                 self._program.run(sources)
             except (IndexError, ValueError, TypeError) as error:
@@ -192,6 +202,8 @@ class Program:
                 place = f"{self._nodes[step].describe()}: " if step >= 0 else ""
                 kind = {IndexError: IndexOutOfRangeError, TypeError: DTypeError}.get(type(error), ArgumentError)
                 raise kind(f"{place}{error}") from None
+            for buffer in self._updated:
+                buffer._memory.version += 1
             return [array.copy() for array in self._outputs]  # the arena is written again by the next run
 
     def __len__(self) -> int:
@@ -231,7 +243,7 @@ class Program:
             owner[value] = owner[viewed] if isinstance(viewed, Value) else value
             first.setdefault(owner[value], 0 if node.op == "input" else index)
             last.setdefault(owner[value], index)
-        for output in outputs:
+        for output in (*outputs, *graph.updates.values()):
             if isinstance(output, Value):
                 last[owner[output]] = end
         mine = [v for v in first if not (v.node.op != "input" and _is_view(graph, v.node))]
@@ -253,7 +265,7 @@ class Program:
         op, result = TABLE[node.op], Value(node)
         arrays = [self._array(o) for o in node.inputs]
         if op.source is not None:
-            self._arrays[result] = op.source(node.attrs)
+            self._arrays[result] = op.source(node.attrs) if not op.fresh else self._drawn(graph, op, node)
             return
         if op.view is not None:
             if _is_view(graph, node):
@@ -270,10 +282,18 @@ class Program:
         params = op.params(node.attrs, shapes) if op.params is not None else ()
         self._add(node, op.kernel, tuple(arrays), (_target(op, out, node.attrs, shapes),), params)
 
+    def _drawn(self, graph: Graph, op: Op, node: Node) -> Array:
+        """Memory of its own for what is drawn before each run."""
+        shape, dtype = graph.type_of(Value(node))
+        array: Array = np.empty(shape, dtype.dtype)
+        self._fresh.append((op, node, array))
+        return array
+
 
 def _needed(graph: Graph, outputs: Sequence[Operand]) -> set[Node]:
-    """The nodes that lead to the outputs, and the inputs."""
+    """The nodes that lead to the outputs, the inputs, and what is drawn anew at every run."""
     needed: set[Node] = set(graph.inputs)
+    needed.update(node for node in graph.nodes if node.op in TABLE and TABLE[node.op].fresh)
     stack = [o.node for o in outputs if isinstance(o, Value)]
     while stack:
         node = stack.pop()
@@ -286,7 +306,7 @@ def _needed(graph: Graph, outputs: Sequence[Operand]) -> set[Node]:
 def _is_view(graph: Graph, node: Node) -> bool:
     """Whether a node's result lies in the memory of its operand: not where that would have to be packed first."""
     op = TABLE.get(node.op)
-    if op is None or op.view is None:
+    if op is None or op.view is None or node.inputs[0] in graph.updates:  # the old value is gone after a run
         return False
     return not op.packed or _is_contiguous(graph, node.inputs[0])
 

@@ -166,6 +166,9 @@ def _outputs(graph: Graph, result: Any) -> Any:
         return {key: _outputs(graph, part) for key, part in result.items()}
     if isinstance(result, (tuple, list)) and type(result) in (tuple, list):
         return type(result)(_outputs(graph, part) for part in result)
+    if isinstance(result, Tensor) and result._buffer:
+        graph.outputs.append(graph.updates.get(result, result))
+        return len(graph.outputs) - 1
     if isinstance(result, Tensor):
         raise TraceError(
             f"{graph.name} returns a tensor that does not depend on its inputs: a graph of it would be a constant"

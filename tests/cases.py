@@ -303,6 +303,11 @@ for _label, _x, _axis in (
         if _x.ndim and _x.shape[_axis] > 2:
             add("argsort", f"{_way}-two", _x, axis=_axis, descending=_down, count=2)
 
+for _label, _shape in (("even", (3, 4)), ("odd", (7,)), ("scalar", ()), ("empty", (0, 3)), ("long", (3, 97))):
+    for _p in (0.0, 0.3, 1.0):
+        add("dropout_mask", f"{_label}-{_p}", np.array([-3, 8]), shape=_shape, p=_p, dtype=float32, fixed=True)
+add("dropout_mask", "double", np.array([5, 1]), shape=(4, 5), p=0.5, dtype=float64, fixed=True)
+
 REDUCED: Sequence[tuple[tuple[int, ...], tuple[int, ...]]] = (
     ((3, 4), (0,)), ((3, 4), (1,)), ((3, 4), (0, 1)), ((2, 3, 4), (0, 2)), ((2, 3, 4), (1,)),
     ((5,), (0,)), ((), ()), ((1, 1), (0,)), ((3, 4), ()), ((4, 131), (1,)), ((131, 4), (0,)),

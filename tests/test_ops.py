@@ -67,12 +67,12 @@ def assert_close(case: Case, got: Any, expected: Any, operands: list[Any]) -> No
 
 
 def test_every_row_has_cases_and_every_case_a_row() -> None:
-    assert set(CASES) == set(TABLE)
+    assert set(CASES) == set(TABLE) - {"random_key"}, "a key is another one every time"
 
 
 @pytest.mark.parametrize("op", list(TABLE.values()), ids=lambda op: op.name)
 def test_a_row_is_whole(op: Any) -> None:
-    assert op.kernel or op.view or op.name == "iota", "nothing computes it"
+    assert op.kernel or op.view or op.source, "nothing computes it"
     assert len(op.gradients) in (0, 1, len(op.operands)) if op.variadic else len(op.gradients) in (0, len(op.operands))
     assert isinstance(op.saves, str) or len(op.saves) == len(op.operands)
     assert set("".join(op.saves)) <= set("y0123456789"[: 1 + len(op.operands)])

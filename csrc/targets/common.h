@@ -12,6 +12,7 @@
 #include "../product.h"
 #include "../reduce.h"
 #include "../reference/reference.h"
+#include "../random.h"
 #include "../rows.h"
 #include "../target.h"
 

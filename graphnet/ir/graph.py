@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from graphnet.errors import GraphError
 from graphnet.ir.dims import render_shape
-from graphnet.ir.nodes import Literal, Node, Operand, Parameter, TensorType, Value
+from graphnet.ir.nodes import Constant, Literal, Node, Operand, Parameter, TensorType, Value
 
 __all__ = ["Edge", "Graph"]
 
@@ -36,6 +36,8 @@ class Graph:
         outputs: the results, in order.
         types: shape and dtype of every node's results; a side table, nodes carry none.
         parameter_names: what each parameter is called here.
+        updates: what a run leaves in buffers, such as running statistics: buffer -> its new value.
+        buffer_names: what each buffer is called here.
     """
 
     def __init__(self, name: str = "graph") -> None:
@@ -45,6 +47,8 @@ class Graph:
         self.outputs: list[Operand] = []
         self.types: dict[Node, tuple[TensorType, ...]] = {}
         self.parameter_names: dict[Parameter, str] = {}
+        self.updates: dict[Constant, Operand] = {}
+        self.buffer_names: dict[Constant, str] = {}
 
     def add(self, node: Node, types: tuple[TensorType, ...]) -> Node:
         """Append a node whose operands are in the graph already."""
@@ -124,6 +128,8 @@ class Graph:
             return self.parameter_names.get(operand, "parameter")
         if isinstance(operand, (Value, Literal)):
             return repr(operand) if isinstance(operand, Value) else str(operand)
+        if operand in self.buffer_names:
+            return self.buffer_names[operand]
         shape = getattr(operand, "shape", None)
         return f"constant{render_shape(shape)}" if shape is not None else "constant"
 
@@ -143,6 +149,7 @@ class Graph:
         lines = [f"graph {self.name}({arguments}):"]
         lines += [f"  {a:<{wide[0]}}  {b:<{wide[1]}}  {c and '# ' + c}".rstrip() for a, b, c in rows]
         lines.append("  return " + ", ".join(self.operand_text(o) for o in self.outputs))
+        lines += [f"  update {self.operand_text(b)} = {self.operand_text(o)}" for b, o in self.updates.items()]
         lines += [f"  # {name} is shared by {', '.join(n.name for n in nodes)}" for name, nodes in self.shared.items()]
         return "\n".join(lines)
 
@@ -178,6 +185,9 @@ class Graph:
         for output in self.outputs:
             if isinstance(output, Value) and output.node not in seen:
                 raise GraphError(f"the output {output!r} is not in this graph; it was made in another one")
+        for buffer, new in self.updates.items():
+            if isinstance(new, Value) and new.node not in seen:
+                raise GraphError(f"the new value {new!r} of {self.operand_text(buffer)} is not in this graph")
 
 
 def _plain(value: object) -> str:

@@ -7,13 +7,16 @@ from typing import Any
 
 from graphnet.dtypes import int64
 from graphnet.errors import ArgumentError, DTypeError, GraphnetWarning
+from graphnet.ops import TABLE
 from graphnet.places import stack_depth
 from graphnet.tensor.core import apply, check_tensor
 from graphnet.tensor.functions import relu, sigmoid, tanh
+from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
 
 __all__ = [
     "cross_entropy",
+    "dropout",
     "linear",
     "log_softmax",
     "mse_loss",
@@ -52,6 +55,41 @@ def softmax(input: Any, dim: int) -> Tensor:
 def log_softmax(input: Any, dim: int) -> Tensor:
     """The logarithm of softmax along an axis, computed stably."""
     return check_tensor("log_softmax", input).log_softmax(dim)
+
+
+def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Elements set to 0 with probability p in training, the others multiplied by 1 / (1 - p).
+
+    After Srivastava et al. 2014. Each call draws a new mask; in a compiled network each run does, with the same numbers
+    as eagerly for one seed.
+
+    Args:
+        input: a floating-point tensor.
+        p: the probability, from 0 to 1.
+        training: without it the input is returned.
+        inplace: write over the input.
+
+    Raises:
+        ArgumentError: p is not between 0 and 1.
+
+    Example:
+        >>> import graphnet as gn
+        >>> y = gn.nn.functional.dropout(gn.ones(1000), 0.25)
+        >>> sorted(set(y.tolist())) == [0.0, gn.tensor(1 / 0.75).item()]
+        True
+    """
+    if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 <= p <= 1:
+        raise ArgumentError(f"dropout: the probability p is from 0 to 1, got {p!r}")
+    input = check_tensor("dropout", input)
+    if not training or p == 0:
+        return input  # type: ignore[no-any-return]
+    if not input.dtype.is_floating_point:
+        raise DTypeError(f"dropout: expects a floating-point tensor, got {input.dtype.name}; convert with .float()")
+    symbolic = input._tracer is not None and state.tracer is not input._tracer
+    key = input._tracer.apply(TABLE["random_key"], (), {}) if symbolic else apply("random_key")
+    mask = apply("dropout_mask", key, shape=tuple(input.shape), p=float(p), dtype=input.dtype)
+    result: Tensor = apply("mul", input, mask)
+    return input._overwrite(result) if inplace else result
 
 
 def reduce(losses: Tensor, reduction: str) -> Tensor:

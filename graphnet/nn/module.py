@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphnet.dtypes import DType, as_dtype, float32, float64
-from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, TraceError
 from graphnet.ir import Scope
 from graphnet.nn.naming import name_within, restructured, warn_unreached, warn_unregistered
 from graphnet.nn.parameter import Parameter
@@ -153,6 +153,11 @@ class Module:
         elif name in fields["_buffers"]:
             if value is not None and not isinstance(value, Tensor):
                 raise ArgumentTypeError(f"{name} of {type(self).__name__} is a buffer: assign a tensor or None")
+            if value is not None and value._tracer is not None:
+                self._update_traced(name, value)
+                return
+            if value is not None:
+                value._buffer = True
             fields["_buffers"][name] = value
             restructured()
         else:
@@ -181,6 +186,16 @@ class Module:
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._parameters, *self._modules, *self._buffers})
 
+    def _update_traced(self, name: str, value: Any) -> None:
+        """Assign to a buffer while a graph is traced: every run of the graph leaves the value in the buffer."""
+        buffer = self._buffers[name]
+        if buffer is None:
+            raise TraceError(
+                f"{name} of {type(self).__name__} is None: "
+                "a traced graph keeps values only in a buffer that has memory; register it with a tensor of its shape"
+            )
+        value._tracer.update(buffer, value)
+
     def _register(self, kind: str, name: str, value: Any) -> None:
         fields = self.__dict__
         if "_modules" not in fields:
@@ -203,8 +218,25 @@ class Module:
         self._register("_parameters", name, param)
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
-        """Add a tensor that is part of the state but not trained."""
-        self._register("_buffers", name, None if tensor is None else check_tensor("register_buffer", tensor))
+        """Add a tensor that is part of the state but not trained, such as a running mean.
+
+        Writing to it in `forward`, in place or by assignment, works in traced and compiled networks too: every run
+        leaves the new value.
+
+        Args:
+            name: of the attribute.
+            tensor: its first value, or None.
+            persistent: whether state dicts hold it.
+
+        Raises:
+            ArgumentTypeError: not a tensor. ArgumentError: a name that is empty, has a dot or is taken.
+        """
+        held = None if tensor is None else check_tensor("register_buffer", tensor)
+        if isinstance(name, str) and name not in self.__dict__.get("_buffers", ()) and hasattr(self, name):
+            raise ArgumentError(f"register_buffer: {type(self).__name__} has an attribute {name!r} already")
+        self._register("_buffers", name, held)
+        if held is not None:
+            held._buffer = True
         (self._transient.discard if persistent else self._transient.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -310,6 +342,18 @@ class Module:
         if parameter is None:
             raise AttributeError(f"there is no parameter {target!r}")
         return parameter
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path such as "norm.running_mean".
+
+        Raises:
+            AttributeError: there is none.
+        """
+        path, _, name = target.rpartition(".")
+        buffer = self.get_submodule(path)._buffers.get(name)
+        if buffer is None:
+            raise AttributeError(f"there is no buffer {target!r}")
+        return buffer
 
     # -- state --------------------------------------------------------------------------------------------
 

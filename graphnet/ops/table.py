@@ -83,6 +83,7 @@ class Op:
         window: the part of a zeroed result that the kernel writes; `zeroed` zeroes without a part.
         view: for ops that only look at memory differently; `packed` ones need it contiguous.
         source: for ops without operands: the result, made from the attributes.
+        fresh: whether `source` gives another result at every run: never merged, folded, hoisted or left out.
         reference: the same in NumPy, for tests.
         label: what pictures show; the name where empty.
         onnx: the ONNX operator that takes the same operands and no attributes, or how it is read and written.
@@ -110,6 +111,7 @@ class Op:
     view: Callable[[Array, Attrs], Array] | None = None
     packed: bool = False
     source: Callable[[Attrs], Array] | None = None
+    fresh: bool = False
     label: str = ""
     onnx: str | Onnx | None = None
     flops: int | FlopsRule = 1

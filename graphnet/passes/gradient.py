@@ -75,6 +75,7 @@ def differentiate(graph: Graph) -> Graph:
     for node in graph.nodes:
         result.add(node, graph.types[node])
     result.parameter_names = dict(graph.parameter_names)
+    result.updates, result.buffer_names = dict(graph.updates), dict(graph.buffer_names)
     emitter = Emitter(result, Unifier())
     output = graph.outputs[0]
     leaves: list[Operand] = list(graph.trained())

@@ -65,6 +65,8 @@ def resolve(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
         result.add(moved[node], types)
     result.outputs = list(map(operand, graph.outputs))
     result.parameter_names = dict(graph.parameter_names)
+    result.updates = {buffer: operand(new) for buffer, new in graph.updates.items()}
+    result.buffer_names = dict(graph.buffer_names)
     return result
 
 
@@ -127,3 +129,11 @@ def verify_types(graph: Graph) -> None:
         same = len(found.shape) == len(noted.shape) and all(map(unifier.unify, found.shape, noted.shape))
         if not same or found.dtype is not noted.dtype:
             raise GraphError(f"{node.name}: its type is noted as {noted}, but {node.op} gives {found}")
+    for buffer, new in graph.updates.items():
+        have, got = buffer._type(), _type(graph, new)
+        if (
+            have.dtype is not got.dtype
+            or len(have.shape) != len(got.shape)
+            or not all(map(Unifier().unify, have.shape, got.shape))
+        ):
+            raise GraphError(f"the buffer {graph.operand_text(buffer)} is {have}, its new value {new!r} is {got}")

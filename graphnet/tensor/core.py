@@ -66,7 +66,8 @@ class Base(Constant):
     """Memory and history of a tensor; the public class adds the operators."""
 
     __slots__ = (
-        "__weakref__", "_array", "_dtype", "_memory", "_origin", "_record", "_requires_grad", "_source", "grad",
+        "__weakref__", "_array", "_buffer", "_dtype", "_memory", "_origin", "_record", "_requires_grad", "_source",
+        "grad",
     )  # fmt: skip
 
     _tracer: Any = None  # symbolic tensors have one
@@ -74,6 +75,7 @@ class Base(Constant):
     __array_priority__ = 1000
 
     _array: Array | None
+    _buffer: bool  # whether a module registered it as a buffer: graphs read and write it where it lies
     _dtype: DType
     _memory: Memory
     _origin: Origin | None
@@ -209,6 +211,9 @@ class Base(Constant):
 
     def _overwrite(self, result: Base) -> Self:
         """Take over a result computed out of place: the in-place forms of the operators."""
+        if result._tracer is not None:
+            result._tracer.update(self, result)
+            return self
         values = self._writable(result._requires_grad)
         if result._type().shape != self._type().shape:
             raise ShapeError(
@@ -276,7 +281,7 @@ def initialize(tensor: Any, array: Array | None, dtype: DType) -> None:
     tensor._dtype = dtype
     tensor._memory = Memory()
     tensor._origin = tensor._record = tensor._source = tensor.grad = None
-    tensor._requires_grad = False
+    tensor._requires_grad = tensor._buffer = False
 
 
 def make(array: Array, dtype: DType) -> Tensor:
@@ -394,12 +399,14 @@ def apply(name: str, *operands: Any, **attrs: Any) -> Tensor:
     op = TABLE[name]
     active = state.tracer
     plain, common = True, None
+    if active is not None and op.fresh:
+        return active.apply(op, operands, attrs)  # type: ignore[no-any-return]
     for operand in operands:
         if not isinstance(operand, Base):
             plain = False
         elif operand._tracer is not None:
             return operand._tracer.apply(op, operands, attrs)  # type: ignore[no-any-return]
-        elif active is not None and (operand._requires_grad or isinstance(operand, Parameter)):
+        elif active is not None and (operand._requires_grad or operand._buffer or isinstance(operand, Parameter)):
             return active.apply(op, operands, attrs)  # type: ignore[no-any-return]
         elif operand._dtype is not common:
             plain, common = plain and common is None and operand._dtype.is_floating_point, operand._dtype

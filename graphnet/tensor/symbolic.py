@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphnet.errors import ArgumentTypeError, GradientError, GraphError, GraphnetError, ShapeError, TraceError
+from graphnet.errors import (
+    ArgumentTypeError,
+    DTypeError,
+    GradientError,
+    GraphError,
+    GraphnetError,
+    ShapeError,
+    TraceError,
+)
 from graphnet.ir import Graph, Operand, Origin, Scope, TensorType, Unifier, Value
 from graphnet.ops import TABLE, Op
 from graphnet.ops.emit import Emitter
@@ -139,6 +147,35 @@ class Tracer:
         tensor._origin, tensor._requires_grad = origin, requires_grad
         return tensor
 
+    def update(self, buffer: Base, value: Base) -> None:
+        """Note that a run leaves this value in a buffer; reading the buffer gives it from here on.
+
+        Raises:
+            TraceError: the tensor is no module's buffer.
+            ShapeError, DTypeError: the value does not fit.
+        """
+        if not buffer._buffer:
+            raise TraceError(
+                f"{_site()}{value._origin} is written into a tensor that no module has registered: a traced graph "
+                "keeps only buffers; use register_buffer, or y = y + x for y += x"
+            )
+        have, got = buffer._type(), value._type()
+        if got.dtype.category > have.dtype.category:
+            raise DTypeError(f"in place: a {got.dtype.name} result does not fit into a {have.dtype.name} buffer")
+        result = value if got.dtype is have.dtype else apply("cast", value, dtype=have.dtype)
+        if len(got.shape) != len(have.shape) or not all(map(self.emitter.sizes.unify, have.shape, got.shape)):
+            result = apply("expand", result, shape=tuple(have.shape))
+        if not isinstance(result, SymbolicTensor) or TABLE[result._operand().node.op].kernel is None:
+            result = apply("copy", result)  # it needs memory of its own
+        assert isinstance(result, SymbolicTensor)
+        self.emitter.graph.updates[buffer] = result._operand()
+
+    def _read(self, value: Any) -> Any:
+        """An operand as nodes refer to it."""
+        if isinstance(value, SymbolicTensor):
+            return value._operand()
+        return self.emitter.graph.updates.get(value, value) if isinstance(value, Base) and value._buffer else value
+
     def apply(self, op: Op, operands: Sequence[Any], attrs: dict[str, Any]) -> SymbolicTensor:
         """Record an operation.
 
@@ -159,7 +196,7 @@ class Tracer:
             for value in values:
                 if isinstance(value, SymbolicTensor) and value._tracer is not self:
                     raise GraphError(f"an operand belongs to another graph, {value._tracer.emitter.graph.name!r}")
-            inputs: list[Operand] = [v._operand() if isinstance(v, SymbolicTensor) else v for v in values]
+            inputs: list[Operand] = [self._read(v) for v in values]
             result = self.emitter.emit(op, inputs, attrs, node_name(op.name, scope, self._named), scope, where)
         except GraphnetError as error:
             raise fail(op, error, values) from None

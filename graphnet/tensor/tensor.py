@@ -16,6 +16,7 @@ from graphnet.tensor.operators import Operators, matmul
 from graphnet.tensor.reductions import Reductions, numpy_names
 from graphnet.tensor.selection import Selection
 from graphnet.tensor.shaping import Shaping
+from graphnet.tensor.state import state
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -312,6 +313,10 @@ class Tensor(Operators, Reductions, Shaping, Selection):
 
     def _fill(self, values: Any) -> Self:
         """Overwrite all elements with an array that broadcasts; the one way in for the writers below."""
+        if state.tracer is not None and self._buffer:
+            value = check_tensor("assignment", values)
+            state.tracer.update(self, apply("expand", value.to(self._dtype), shape=tuple(self.shape)))
+            return self
         indexing.put(self, Ellipsis, values)
         return self
 
@@ -343,18 +348,20 @@ class Tensor(Operators, Reductions, Shaping, Selection):
         if self._record is not None:
             raise GradientError("only leaf tensors can be deep-copied; use detach().clone() on a computed one")
         copied: Tensor = make(self._values().copy(), self._dtype)
-        copied._requires_grad = self._requires_grad
+        copied._requires_grad, copied._buffer = self._requires_grad, self._buffer
         memo[id(self)] = copied
         return copied
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         if self._record is not None:
             raise GradientError("only leaf tensors can be pickled; use detach() on a computed one")
-        return _rebuild, (self._values(), self._requires_grad)
+        return _rebuild, (self._values(), self._requires_grad, self._buffer)
 
 
-def _rebuild(array: Array, requires_grad: Any) -> Tensor:
-    return check_tensor("unpickle", array).requires_grad_(requires_grad)
+def _rebuild(array: Array, requires_grad: Any, buffer: Any = False) -> Tensor:
+    tensor = check_tensor("unpickle", array).requires_grad_(requires_grad)
+    tensor._buffer = buffer
+    return tensor
 
 
 set_tensor_class(Tensor)
