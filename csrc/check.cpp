@@ -297,6 +297,17 @@ void adam(const Call& call, const KernelInfo& info) {
   for (int i = 0; i < call.nout; ++i) require_same_shape(call, "output", i, call.out[i], call.in[0]);
 }
 
+void rmsprop(const Call& call, const KernelInfo& info) {
+  adam(call, info);
+  const int expected = 2 + (call.params[4] != 0) + (call.params[5] != 0);
+  if (call.nout != expected)
+    throw ValueError(std::string(call.kernel) + ": outputs: expected " + std::to_string(expected) +
+                     " (param, mean square, buffer with momentum, mean gradient where centered), got " +
+                     std::to_string(call.nout));
+}
+
+void adagrad(const Call& call, const KernelInfo& info) { adam(call, info); }
+
 void dropout_mask(const Call& call, const KernelInfo& info) {
   const View &key = call.in[0], &out = call.out[0];
   require_dtype(call, "input", 0, key, DType::i64);

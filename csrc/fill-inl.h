@@ -47,6 +47,8 @@ void fill(Kernel* table) {
   GN_FILL(cross_entropy_backward)
   GN_FILL(sgd)
   GN_FILL(adam)
+  GN_FILL(rmsprop)
+  GN_FILL(adagrad)
   GN_FILL(dropout_mask)
   GN_FILL(take)
   GN_FILL(index_add)

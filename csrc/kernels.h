@@ -25,6 +25,10 @@
 //               maximize, first): first = 1 sets buffer := grad.
 // adam          grad, outputs (param, m, v, [vmax]); params (lr, beta1, beta2, eps, weight_decay, decoupled, step,
 //               maximize).
+// rmsprop       grad, outputs (param, mean square, [momentum buffer], [mean gradient]); params (lr, alpha, eps,
+//               weight_decay, momentum, centered, maximize): the buffer is there where momentum is not 0, the mean
+//               gradient where centered is not 0.
+// adagrad       grad, outputs (param, sum of squares); params (lr, eps, weight_decay, maximize).
 // dropout_mask  key int64[2] -> [...]: 0 with probability p, else 1 / (1 - p); params (p,). The numbers depend on the
 //               key and the element's position alone.
 // take          x[R, S, ..., others], idx int64[...], one or several for as many leading dimensions, which broadcast
@@ -98,6 +102,8 @@
   X(cross_entropy_backward, 3, 4, 1, 1, 0, 3, cross_entropy_backward, F) \
   X(sgd, 1, 1, 1, 2, 7, 7, sgd, F)                                       \
   X(adam, 1, 1, 3, 4, 8, 8, adam, F)                                     \
+  X(rmsprop, 1, 1, 2, 4, 7, 7, rmsprop, F)                               \
+  X(adagrad, 1, 1, 2, 2, 4, 4, adagrad, F)                               \
   X(dropout_mask, 1, 1, 1, 1, 1, 1, dropout_mask, F)                     \
   X(take, 2, 17, 1, 1, 0, 0, take, F | I | B)                            \
   X(index_add, 2, 17, 1, 1, 0, 0, index_add, F | I)                      \

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from types import NoneType
 from typing import Any, NamedTuple
 
-from graphnet.errors import ArgumentTypeError, GradientError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError
 from graphnet.graph import Graph, nest
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
 from graphnet.nn.naming import structure_version
 from graphnet.optim import Optimizer
+from graphnet.passes import clip_norm
 from graphnet.program import Program
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor
 from graphnet.tensor.core import make
@@ -133,6 +135,11 @@ class TrainStep:
         network: a module or a function that `graphnet.trace` takes.
         loss: called with the network's result and the target; a module or a function.
         optimizer: an optimizer over the network's parameters.
+        max_grad_norm: scale the gradients so that their common norm is at most this, as `nn.utils.clip_grad_norm_`
+            does between backward and update; None does not. May be changed between steps.
+
+    Raises:
+        ArgumentTypeError: not a network, a loss, an optimizer, a number. ArgumentError: a negative norm.
 
     Example:
         >>> import graphnet as gn
@@ -143,19 +150,33 @@ class TrainStep:
         True
     """
 
-    def __init__(self, network: Any, loss: Any, optimizer: Optimizer) -> None:
+    def __init__(self, network: Any, loss: Any, optimizer: Optimizer, *, max_grad_norm: float | None = None) -> None:
         for what, value in (("a network", network), ("a loss", loss)):
             if isinstance(value, type) or not callable(value):
                 raise ArgumentTypeError(f"TrainStep: expects {what}, got {value!r:.60}")
         if not isinstance(optimizer, Optimizer):
             raise ArgumentTypeError(f"TrainStep: expects an optimizer, got a {type(optimizer).__name__}")
         self.network, self.loss, self.optimizer = network, loss, optimizer
+        self.max_grad_norm = max_grad_norm
         self._plans = _Plans(self._build)
+
+    @property
+    def max_grad_norm(self) -> float | None:
+        """The largest norm of the gradients, or None."""
+        return self._max_grad_norm
+
+    @max_grad_norm.setter
+    def max_grad_norm(self, value: float | None) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
+            raise ArgumentTypeError(f"TrainStep: max_grad_norm is a number or None, got {value!r:.60}")
+        if value is not None and not value >= 0:
+            raise ArgumentError(f"TrainStep: max_grad_norm is a number from 0 up, got {value}")
+        self._max_grad_norm = value
 
     def _version(self) -> tuple[Any, ...]:
         groups = self.optimizer.param_groups
         kept = ((len(g["params"]), self.optimizer.kept(g)) for g in groups)
-        return structure_version(), id(self.optimizer.state), *kept
+        return structure_version(), id(self.optimizer.state), self._max_grad_norm, *kept
 
     def _build(self, tensors: tuple[Any, ...]) -> _StepPlan:
         def network(*arguments: Any) -> Any:
@@ -172,9 +193,12 @@ class TrainStep:
         ]
         if not chosen:
             raise GradientError("TrainStep: the loss depends on none of the optimizer's parameters")
-        program = Program(gradient, [gradient.outputs[0], *(g for _, _, g in chosen)], copied=1)
+        operands = [operand for _, _, operand in chosen]
+        if self._max_grad_norm is not None:
+            operands = clip_norm(gradient, operands, self._max_grad_norm)
+        program = Program(gradient, [gradient.outputs[0], *operands], copied=1)
         updates = []
-        for parameter, group, operand in chosen:
+        for (parameter, group, _), operand in zip(chosen, operands):
             outputs = self.optimizer.overwritten(parameter, group)
             numbers = self.optimizer.numbers(parameter, group)
             step = program.update(self.optimizer.kernel, operand, outputs, numbers)
@@ -200,4 +224,5 @@ class TrainStep:
         (loss,) = plan.program.run(tuple(t._values() for t in tensors))
         for update in plan.updates:
             self.optimizer.advance(update.parameter)
+        self.optimizer.stepped = True
         return make(loss, plan.program.types[0])

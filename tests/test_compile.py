@@ -131,6 +131,9 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "nesterov": lambda ps: gn.optim.SGD(ps, lr=0.1, momentum=0.9, nesterov=True),
     "adam": lambda ps: gn.optim.Adam(ps, lr=0.01, weight_decay=0.01),
     "amsgrad": lambda ps: gn.optim.Adam(ps, lr=0.01, amsgrad=True),
+    "adamw": lambda ps: gn.optim.AdamW(ps, lr=0.01),
+    "rmsprop": lambda ps: gn.optim.RMSprop(ps, lr=0.01, centered=True, momentum=0.5, eps=1e-3),
+    "adagrad": lambda ps: gn.optim.Adagrad(ps, lr=0.01, lr_decay=0.1),
 }
 
 
@@ -210,6 +213,42 @@ def test_a_wrong_label_is_named_and_nothing_is_updated() -> None:
     assert {k: v.tolist() for k, v in net.state_dict().items()} == before
 
 
+@pytest.mark.parametrize("bound", [0.05, 0.5, 1e3])
+@pytest.mark.parametrize("name", NETS)
+def test_a_compiled_step_clips_gradients_as_eager_steps_do(name: str, bound: float) -> None:
+    gn.manual_seed(7)
+    eager = NETS[name]().double()
+    gn.manual_seed(7)
+    compiled = NETS[name]().double()
+    loss = nn.MSELoss()
+    ours, theirs = (gn.optim.SGD(net.parameters(), lr=0.5, momentum=0.5) for net in (eager, compiled))
+    step = gn.TrainStep(compiled, loss, theirs, max_grad_norm=bound)
+    x = np.random.default_rng(1).standard_normal((6, 6))
+    y = np.random.default_rng(2).standard_normal(tuple(eager(x).shape))
+    for number in range(4):
+        ours.zero_grad()
+        loss(eager(x), y).backward()
+        if number < 3:
+            nn.utils.clip_grad_norm_(eager.parameters(), bound)
+        else:
+            step.max_grad_norm = None
+        ours.step()
+        step(x, y)
+    for a, b in zip(eager.parameters(), compiled.parameters()):
+        near(b, a)
+
+
+def test_clipping_takes_parameters_of_both_widths_together() -> None:
+    a, b = nn.Parameter(gn.ones(3)), nn.Parameter(gn.ones(2).double())
+    step = gn.TrainStep(
+        lambda x: (a * x).sum().double() + (b * 4).sum(), lambda y, t: y, gn.optim.SGD([a, b], lr=1), max_grad_norm=1
+    )
+    step(gn.full((3,), 2.0), gn.tensor(0))
+    norm = (3 * 2**2 + 2 * 4**2) ** 0.5
+    assert a.tolist() == pytest.approx([1 - 2 / norm] * 3, rel=1e-6)
+    assert b.tolist() == pytest.approx([1 - 4 / norm] * 2, rel=1e-6)
+
+
 def test_frozen_parameters_stay() -> None:
     net = NETS["mlp"]()
     net(gn.ones(1, 6))
@@ -229,6 +268,23 @@ WRONG: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "shapes": (lambda: gn.compile(nn.Linear(3, 1))(gn.ones(2, 4)), ValueError, "expects 3 input features, got 4"),
     "a list": (lambda: gn.compile(nn.Linear(3, 1))([1.0]), TypeError, "list"),
     "a value": (lambda: gn.compile(lambda x: x if x.sum() > 0 else -x)(gn.ones(1)), RuntimeError, "while.*if"),
+    "a negative norm": (
+        lambda: gn.TrainStep(
+            nn.Linear(1, 1), nn.MSELoss(), gn.optim.SGD([nn.Parameter(gn.ones(1))]), max_grad_norm=-1.0
+        ),
+        ValueError,
+        "max_grad_norm is a number from 0 up, got -1.0",
+    ),
+    "no norm": (
+        lambda: gn.TrainStep(
+            nn.Linear(1, 1),
+            nn.MSELoss(),
+            gn.optim.SGD([nn.Parameter(gn.ones(1))]),
+            max_grad_norm="1",  # type: ignore[arg-type]
+        ),
+        TypeError,
+        "max_grad_norm is a number or None, got '1'",
+    ),
     "no target": (
         lambda: gn.TrainStep(nn.Linear(1, 1), nn.MSELoss(), gn.optim.SGD([nn.Parameter(gn.ones(1))]))(gn.ones(1)),
         TypeError,

@@ -1,4 +1,4 @@
-"""Layers, losses and optimizers do what PyTorch's do, step after step."""
+"""Layers, losses and training do what PyTorch's do, step after step."""
 
 from __future__ import annotations
 
@@ -13,35 +13,10 @@ import graphnet as gn
 torch = pytest.importorskip("torch")
 
 STEPS = 6
-SGD: dict[str, dict[str, Any]] = {
-    "plain": {"lr": 0.1},
-    "default": {},
-    "momentum": {"lr": 0.1, "momentum": 0.9},
-    "nesterov": {"lr": 0.05, "momentum": 0.9, "nesterov": True},
-    "weight decay": {"lr": 0.1, "weight_decay": 0.1},
-    "dampening": {"lr": 0.1, "momentum": 0.9, "dampening": 0.5},
-    "maximize": {"lr": 0.01, "maximize": True},
-    "all": {"lr": 0.05, "momentum": 0.8, "dampening": 0.1, "weight_decay": 0.01},
-    "nothing": {"lr": 0.0},
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "SGD momentum": ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    "Adam lr": ("Adam", {"lr": 0.1}),
 }
-ADAM: dict[str, dict[str, Any]] = {
-    "default": {},
-    "lr": {"lr": 0.1},
-    "betas": {"lr": 0.1, "betas": (0.5, 0.7)},
-    "eps": {"lr": 0.1, "eps": 1e-2},
-    "weight decay": {"lr": 0.1, "weight_decay": 0.1},
-    "amsgrad": {"lr": 0.1, "amsgrad": True, "betas": (0.3, 0.5)},
-    "maximize": {"lr": 0.01, "maximize": True},
-}
-OPTIMIZERS = {f"{kind} {name}": (kind, o) for kind, all_ in (("SGD", SGD), ("Adam", ADAM)) for name, o in all_.items()}
-
-
-def start(dtype: str) -> Any:
-    return np.random.default_rng(1).normal(size=(3, 5)).astype(dtype)
-
-
-def objective(w: Any, step: int) -> Any:
-    return ((w - step) ** 2).sum() + (w * w * w).mean()
 
 
 def assert_near(ours: Any, theirs: Any, steps: int = STEPS) -> None:
@@ -50,80 +25,6 @@ def assert_near(ours: Any, theirs: Any, steps: int = STEPS) -> None:
     eps = float(np.finfo(a.dtype).eps)
     scale = max(1.0, float(np.abs(b).max(initial=0)))
     np.testing.assert_allclose(a, b, rtol=0, atol=64 * steps * eps * scale)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_steps_of_an_optimizer(name: str, dtype: str) -> None:
-    kind, options = OPTIMIZERS[name]
-    ours, theirs = gn.nn.Parameter(gn.tensor(start(dtype))), torch.nn.Parameter(torch.tensor(start(dtype)))
-    mine, reference = getattr(gn.optim, kind)([ours], **options), getattr(torch.optim, kind)([theirs], **options)
-    for step in range(STEPS):
-        mine.zero_grad()
-        reference.zero_grad()
-        objective(ours, step).backward()
-        objective(theirs, step).backward()
-        mine.step()
-        reference.step()
-        assert_near(ours, theirs, step + 1)
-
-
-@pytest.mark.parametrize("kind", ["SGD", "Adam"])
-def test_parameter_groups_have_settings_of_their_own(kind: str) -> None:
-    results = []
-    for t in (gn, torch):
-        a, b = (t.nn.Parameter(t.tensor(start("float64"))) for _ in range(2))
-        optimizer = getattr(t.optim, kind)([{"params": [a]}, {"params": b, "lr": 0.5}], lr=0.01)
-        (a.sum() + (b * b).sum()).backward()
-        optimizer.step()
-        optimizer.param_groups[0]["lr"] = 1.0
-        optimizer.step()
-        results.append((a, b))
-    for ours, theirs in zip(*results):
-        assert_near(ours, theirs)
-
-
-def test_a_parameter_without_gradient_is_left_alone() -> None:
-    used, unused = gn.nn.Parameter(gn.ones(2)), gn.nn.Parameter(gn.ones(2))
-    for kind in (gn.optim.SGD, gn.optim.Adam):
-        optimizer = kind([used, unused], lr=0.1, weight_decay=0.1)
-        used.sum().backward()
-        optimizer.step()
-        assert unused.tolist() == [1.0, 1.0] and used.tolist() != [1.0, 1.0]
-
-
-@pytest.mark.parametrize("name", ["SGD all", "Adam amsgrad"])
-def test_an_optimizer_goes_on_from_its_state_dict(name: str) -> None:
-    kind, options = OPTIMIZERS[name]
-
-    def run(steps: range, w: Any, optimizer: Any) -> None:
-        for step in steps:
-            optimizer.zero_grad()
-            objective(w, step).backward()
-            optimizer.step()
-
-    whole = gn.nn.Parameter(gn.tensor(start("float32")))
-    run(range(4), whole, getattr(gn.optim, kind)([whole], **options))
-    first = gn.nn.Parameter(gn.tensor(start("float32")))
-    before = getattr(gn.optim, kind)([first], **options)
-    run(range(2), first, before)
-    second = gn.nn.Parameter(first.detach().clone())
-    after = getattr(gn.optim, kind)([second], lr=99)
-    after.load_state_dict(before.state_dict())
-    run(range(2, 4), first, before)  # the one it was copied from goes its own way
-    run(range(2, 4), second, after)
-    np.testing.assert_array_equal(second.detach().numpy(), whole.detach().numpy())
-
-
-def test_zero_grad_forgets_or_zeroes() -> None:
-    for t in (gn, torch):
-        w = t.nn.Parameter(t.ones(2))
-        optimizer = t.optim.SGD([w], lr=1)
-        w.sum().backward()
-        optimizer.zero_grad(set_to_none=False)
-        assert w.grad.tolist() == [0.0, 0.0]
-        optimizer.zero_grad()
-        assert w.grad is None
 
 
 X = np.random.default_rng(2).normal(size=(6, 5))

@@ -57,4 +57,53 @@ void adam_(const Call& call) {
   });
 }
 
+void rmsprop_(const Call& call) {
+  const double *p = call.params, lr = p[0], alpha = p[1], eps = p[2], decay = p[3], momentum = p[4];
+  const bool centered = p[5] != 0, maximize = p[6] != 0;
+  const View &grad = call.in[0], &param = call.out[0], &square = call.out[1], &buffer = call.out[momentum != 0 ? 2 : 1],
+             &mean = call.out[centered ? call.nout - 1 : 1];
+  visit_float(grad.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    walk<5>(param, {&param, &grad, &square, &buffer, &mean}, [&](const auto& at_) {
+      T &w = *at<T>(param, at_[0]), &v = *at<T>(square, at_[2]);
+      double g = static_cast<double>(*at<T>(grad, at_[1]));
+      g = (maximize ? -g : g) + decay * static_cast<double>(w);
+      const double v1 = alpha * static_cast<double>(v) + (1 - alpha) * g * g;
+      v = static_cast<T>(v1);
+      double spread = v1;
+      if (centered) {
+        T& m = *at<T>(mean, at_[4]);
+        const double m1 = static_cast<double>(m) + (g - static_cast<double>(m)) * (1 - alpha);
+        m = static_cast<T>(m1);
+        spread -= m1 * m1;
+        if (spread < 0) spread = 0;  // a variance is not negative, but its rounded difference may be
+      }
+      double change = g / (std::sqrt(spread) + eps);
+      if (momentum != 0) {
+        T& b = *at<T>(buffer, at_[3]);
+        change += momentum * static_cast<double>(b);
+        b = static_cast<T>(change);
+      }
+      w = static_cast<T>(static_cast<double>(w) - lr * change);
+    });
+  });
+}
+
+void adagrad_(const Call& call) {
+  const double *p = call.params, lr = p[0], eps = p[1], decay = p[2];
+  const bool maximize = p[3] != 0;
+  const View &grad = call.in[0], &param = call.out[0], &sum = call.out[1];
+  visit_float(grad.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    walk<3>(param, {&param, &grad, &sum}, [&](const auto& at_) {
+      T &w = *at<T>(param, at_[0]), &s = *at<T>(sum, at_[2]);
+      double g = static_cast<double>(*at<T>(grad, at_[1]));
+      g = (maximize ? -g : g) + decay * static_cast<double>(w);
+      const double total = static_cast<double>(s) + g * g;
+      s = static_cast<T>(total);
+      w = static_cast<T>(static_cast<double>(w) - lr * g / (std::sqrt(total) + eps));
+    });
+  });
+}
+
 }  // namespace graphnet::reference

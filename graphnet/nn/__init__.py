@@ -1,6 +1,6 @@
 """Layers, containers and losses, in PyTorch's words."""
 
-from graphnet.nn import functional, init
+from graphnet.nn import functional, init, utils
 from graphnet.nn.activations import Flatten, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from graphnet.nn.containers import ModuleDict, ModuleList, Sequential
 from graphnet.nn.linear import Identity, LazyLinear, Linear
@@ -27,4 +27,5 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "utils",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphnet.errors import ArgumentError
 from graphnet.nn.parameter import Parameter
-from graphnet.optim.optimizer import Optimizer, check_not_negative
+from graphnet.optim.optimizer import Optimizer, check_flags, check_not_negative
 
 __all__ = ["SGD"]
 
@@ -18,8 +18,15 @@ class SGD(Optimizer):
     weight_decay · p; with `nesterov`, p = p - lr · (g + momentum · v).
 
     Args:
-        params: parameters, or dicts of parameter groups.
+        params: parameters, pairs of name and parameter, or dicts of parameter groups.
         lr: the learning rate.
+        momentum: how much of the last step goes into the next.
+        dampening: how much of the gradient does not go into the momentum.
+        weight_decay: times the parameter, added to the gradient.
+        nesterov: look ahead with the momentum (Sutskever et al. 2013).
+        maximize: go up rather than down.
+        foreach, fused: PyTorch's choices between implementations; here there is one.
+        differentiable: False.
 
     Raises:
         ArgumentError: a negative setting, or `nesterov` without momentum.
@@ -35,17 +42,21 @@ class SGD(Optimizer):
     """
 
     kernel = "sgd"
+    counted = False
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
+        lr: Any = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -54,11 +65,15 @@ class SGD(Optimizer):
             "weight_decay": weight_decay,
             "nesterov": nesterov,
             "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
         }
         super().__init__(params, defaults)
 
     def _check(self, group: dict[str, Any]) -> None:
-        check_not_negative("SGD", **{k: group[k] for k in ("lr", "momentum", "weight_decay")})
+        check_not_negative("SGD", group, "lr", "momentum", "weight_decay")
+        check_flags("SGD", group, "nesterov", "maximize")
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ArgumentError("SGD: nesterov needs a momentum above 0 and no dampening")
 
@@ -68,7 +83,6 @@ class SGD(Optimizer):
 
     def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:
         """Learning rate, momentum and so on, as the kernel takes them."""
-        first = "step" not in self.state[parameter]
         return (
             float(group["lr"]),
             float(group["momentum"]),
@@ -76,5 +90,5 @@ class SGD(Optimizer):
             float(group["weight_decay"]),
             float(group["nesterov"]),
             float(group["maximize"]),
-            float(first),
+            float(parameter in self._unwritten),
         )

@@ -207,3 +207,55 @@ def test_adam(rng, dtype, shape):
                 run("adam", (g,), states, params)
                 for got, want in zip(states, expected, strict=False):
                     np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
+
+
+def rmsprop(p, g, v, b, m, lr, alpha, eps, decay, momentum, centered, maximize):
+    g = (-g if maximize else g) + decay * p
+    v, m = alpha * v + (1 - alpha) * g * g, m + (g - m) * (1 - alpha)
+    change = g / (np.sqrt(np.maximum(v - m * m, 0) if centered else v) + eps)
+    b = momentum * b + change
+    return p - lr * (b if momentum else change), v, b, m
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(), (0,), (5,), (64,), (33, 100)])
+def test_rmsprop(rng, dtype, shape):
+    tolerance = 5e-5 if dtype == np.float32 else 1e-12
+    for decay, momentum, centered, maximize in [(0, 0, 0, 0), (0.1, 0.9, 0, 1), (0.1, 0, 1, 0), (0, 0.5, 1, 0)]:
+        params = (0.01, 0.9, 1e-3, decay, momentum, centered, maximize)
+        grad = sample(rng, shape, dtype)
+        for _, g in layouts(grad):
+            p, b = sample(rng, shape, dtype), sample(rng, shape, dtype)
+            m = np.asarray(sample(rng, shape, dtype) * dtype(0.1))
+            v = np.asarray(np.abs(sample(rng, shape, dtype)) + dtype(0.5))
+            expected = rmsprop(*(np.asarray(a, float) for a in (p, g, v, b, m)), *params)
+            kept = [(p, expected[0]), (v, expected[1])]
+            kept += [(b, expected[2])] * bool(momentum) + [(m, expected[3])] * bool(centered)
+            run("rmsprop", (g,), tuple(got for got, _ in kept), params)
+            for got, want in kept:
+                np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
+    with pytest.raises(ValueError, match=r"rmsprop: outputs: expected 3 .*, got 2"):
+        run("rmsprop", (np.zeros(2, dtype),), (np.zeros(2, dtype),) * 2, (0.1, 0.9, 0, 0, 0.5, 0, 0))
+
+
+def test_a_variance_that_rounding_makes_negative_is_none(rng):
+    p, v, m, g = (np.full(64, x, np.float32) for x in (0, 0.01, 0.1, 0.1))
+    v -= np.float32(1e-9)
+    run("rmsprop", (g,), (p, v, m), (0.1, 0.99, 1e-8, 0, 0, 1, 0))
+    assert np.isfinite(p).all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(), (0,), (5,), (64,), (33, 100)])
+def test_adagrad(rng, dtype, shape):
+    tolerance = 1e-5 if dtype == np.float32 else 1e-13
+    for lr, eps, decay, maximize in [(0.1, 1e-10, 0, 0), (0.1, 1e-3, 0.1, 1)]:
+        grad = sample(rng, shape, dtype)
+        for _, g in layouts(grad):
+            p, s = sample(rng, shape, dtype), np.asarray(np.abs(sample(rng, shape, dtype)) + dtype(0.1))
+            d = (-grad if maximize else grad).astype(float) + decay * p.astype(float)
+            total = s.astype(float) + d * d
+            expected = p - lr * d / (np.sqrt(total) + eps)
+            run("adagrad", (g,), (p, s), (lr, eps, decay, maximize))
+            np.testing.assert_allclose(p, expected, rtol=tolerance, atol=tolerance)
+            np.testing.assert_allclose(s, total, rtol=tolerance, atol=tolerance)

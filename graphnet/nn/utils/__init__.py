@@ -1,0 +1,6 @@
+"""Clipping of gradients, and parameters as one vector, as torch.nn.utils."""
+
+from graphnet.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_
+from graphnet.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
