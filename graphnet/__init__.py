@@ -9,6 +9,7 @@ from graphnet.compile import TrainStep, compile
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
 from graphnet.graph import Graph
+from graphnet.onnx import from_onnx
 from graphnet.program import (
     config,
     get_float32_matmul_precision,
@@ -50,6 +51,7 @@ __all__ = [
     "errors",
     "float32",
     "float64",
+    "from_onnx",
     "get_float32_matmul_precision",
     "get_num_threads",
     "graph_of",

@@ -25,6 +25,7 @@ class Reader(Protocol):
     returns a value, or a tuple of them for an operator with several results.
     """
 
+    kind: str  # the operator
     version: int  # of the operator set
     count: int  # how many inputs it has
     results: int  # how many of its results are used
@@ -56,11 +57,14 @@ class Reader(Protocol):
     def dtype(self, value: Any) -> DType:
         """The dtype of a value."""
 
-    def number(self, value: float, like: Any) -> Any:
+    def number(self, value: Any, like: Any) -> Any:
         """A number of another value's dtype."""
 
     def const(self, array: Any) -> Any:
         """A NumPy array as a value."""
+
+    def truth(self, value: Any) -> bool:
+        """A value as a truth value, where it is known."""
 
     def body(self, name: str, *inputs: Any) -> list[Any]:
         """Run the subgraph in an attribute."""

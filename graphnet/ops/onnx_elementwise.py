@@ -227,11 +227,11 @@ def reduced(operator: str, op: str, empty: float | None = None) -> Onnx:
             return x
         shape = n.shape(x)
         if empty is not None and any(isinstance(shape[axis], int) and shape[axis] == 0 for axis in axes):
-            if not n.dtype(x).is_floating_point:
+            if n.dtype(x).category == 1:
                 raise n.fail("there is no largest or smallest of no integers")
             kept = tuple(1 if axis in axes else dim for axis, dim in enumerate(shape))
             out = kept if keep else tuple(dim for axis, dim in enumerate(shape) if axis not in axes)
-            return n("expand", n.number(empty, x), shape=out)
+            return n("expand", n.number(empty if n.dtype(x) is not bool_ else empty > 0, x), shape=out)
         return n(op, x, axes=axes, keepdims=keep)
 
     def write(w: Writer) -> str:

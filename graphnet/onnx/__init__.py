@@ -1,0 +1,5 @@
+"""ONNX: reading models as graphs, writing networks as models. The package `onnx` is imported when it is wanted."""
+
+from graphnet.onnx.importing import OnnxModule, from_onnx
+
+__all__ = ["OnnxModule", "from_onnx"]
