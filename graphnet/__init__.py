@@ -6,6 +6,7 @@ _extend(__path__)
 
 from graphnet import errors, kernels, nn, optim
 from graphnet.compile import TrainStep, compile
+from graphnet.draw import draw
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
 from graphnet.graph import Graph
@@ -46,6 +47,7 @@ __all__ = [
     "bool_",
     "compile",
     "config",
+    "draw",
     "dtype",
     "enable_grad",
     "errors",

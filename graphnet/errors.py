@@ -19,6 +19,8 @@ __all__ = [
     "GraphnetError",
     "GraphnetWarning",
     "IndexOutOfRangeError",
+    "MissingPackageError",
+    "RenderError",
     "ShapeError",
     "StateDictError",
     "TraceError",
@@ -87,6 +89,14 @@ class StateDictError(GraphnetError, RuntimeError, KeyError):
     """A state dict that does not fit: missing or unexpected keys, wrong shapes."""
 
     __str__ = Exception.__str__  # KeyError would show the repr of the message
+
+
+class MissingPackageError(GraphnetError, ImportError):
+    """Something outside graphnet is needed that is not installed; the message says what to install."""
+
+
+class RenderError(GraphnetError, RuntimeError):
+    """A picture could not be drawn."""
 
 
 class GraphnetWarning(UserWarning):

@@ -378,17 +378,33 @@ class Graph(ir.Graph):
         result.structure = tuple(range(len(result.outputs)))
         return result
 
-    def to_dot(self, depth: int | None = None, *, collapse: bool = True) -> str:
+    def to_dot(
+        self,
+        depth: int | None = None,
+        *,
+        collapse: bool = True,
+        direction: str = "LR",
+        shared: bool = True,
+        legend: bool = False,
+        values: Mapping[str, float] | None = None,
+    ) -> str:
         """The graph in Graphviz's DOT language.
 
         Args:
             depth: how many levels of modules are shown open; deeper ones are one node each. None shows all.
             collapse: draw long repeats once, with their number.
+            direction: where data flow: "LR" from left to right, "TB" down, "RL", "BT".
+            shared: outline and join what shares weights.
+            legend: tell what outlines and colours mean.
+            values: numbers by name of a node or path of a module, shown as colour and text.
 
         Raises:
-            ArgumentError, ArgumentTypeError: a depth that is not a whole number from 0 up.
+            ArgumentError, ArgumentTypeError: a depth that is not a whole number from 0 up, an unknown direction,
+                values that are not numbers.
         """
-        return dot.to_dot(self, depth, collapse=collapse)
+        return dot.to_dot(
+            self, depth, collapse=collapse, direction=direction, shared=shared, legend=legend, values=values
+        )
 
     def to_networkx(self) -> Any:
         """The graph as a `networkx.MultiDiGraph`, with attributes on nodes and edges."""

@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "export": {"errors", "dtypes", "ir", "ops"},
     "graph": {"errors", "dtypes", "ir", "ops", "places", "passes", "program", "tensor", "nn", "export"},
     "trace": {"errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
+    "draw": {"errors", "export", "graph", "trace"},
     "compile": {"errors", "ir", "passes", "program", "tensor", "nn", "optim", "graph", "trace"},
     "recorded": {"errors", "ir", "tensor", "graph"},
     "onnx": {"errors", "dtypes", "ir", "ops", "tensor", "nn", "graph", "trace"},

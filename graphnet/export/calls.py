@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from graphnet.errors import ArgumentError, ArgumentTypeError
 from graphnet.ir import Graph, Scope
 
-__all__ = ["Call", "Item", "Tree"]
+__all__ = ["Call", "Item", "Tree", "checked_depth"]
 
 Item: TypeAlias = "Call | int"  # a call within another, or the index of a node of its own
 
@@ -95,3 +96,18 @@ class Tree:
     def nodes(self, item: Item) -> list[int]:
         """The indices of the nodes within an item."""
         return self.order[item.start : item.stop] if isinstance(item, Call) else [item]
+
+
+def checked_depth(what: str, depth: object) -> int | None:
+    """A depth as given by a user: a whole number from 0 up, or None for all.
+
+    Raises:
+        ArgumentTypeError, ArgumentError: something else.
+    """
+    if depth is None:
+        return None
+    if isinstance(depth, bool) or not hasattr(depth, "__index__"):
+        raise ArgumentTypeError(f"{what}: depth is a whole number or None, got {depth!r}")
+    if int(depth) < 0:
+        raise ArgumentError(f"{what}: depth is 0 or more levels, got {depth}")
+    return int(depth)

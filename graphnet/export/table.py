@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from graphnet.export.calls import Call, Item, Tree
-from graphnet.export.text import plural, type_text
+from graphnet.export.text import one_line, plural, type_text
 from graphnet.ir import Dim, Graph, Parameter, product
 
 __all__ = ["Row", "rows", "text"]
@@ -101,11 +101,11 @@ def text(graph: Graph) -> str:
     for row in found:
         note = f"shared with {row.shared_with}" if row.shared_with else ""
         table.append((row.path, row.cls, row.shape, _count(row.parameters), note))
-    shown = [tuple(_one_line(cell) for cell in line) for line in table]
+    shown = [tuple(one_line(cell) for cell in line) for line in table]
     wide = [max(len(line[i]) for line in shown) for i in range(4)]
     lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:<{wide[2]}}  {d:>{wide[3]}}  {e}".rstrip() for a, b, c, d, e in shown]
     rule = "-" * max(map(len, lines))
-    return "\n".join([_one_line(graph.name), lines[0], rule, *lines[1:], rule, _total(graph)])
+    return "\n".join([one_line(graph.name), lines[0], rule, *lines[1:], rule, _total(graph)])
 
 
 def _total(graph: Graph) -> str:
@@ -122,7 +122,3 @@ def _total(graph: Graph) -> str:
 
 def _count(number: Dim) -> str:
     return f"{number:,}" if isinstance(number, int) else str(number)
-
-
-def _one_line(cell: str) -> str:
-    return cell if cell.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in cell)

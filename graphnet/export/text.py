@@ -5,13 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from graphnet.ir import Graph, Literal, Node, Parameter, TensorType, render_shape
+from graphnet.ir import Dim, Graph, Literal, Node, Parameter, TensorType, render_shape
 from graphnet.ops import TABLE
 
-__all__ = ["escaped", "lines", "operation_text", "parameter_name", "plural", "signature", "type_text"]
+__all__ = [
+    "escaped",
+    "lines",
+    "one_line",
+    "operation_text",
+    "parameter_name",
+    "plural",
+    "signature",
+    "size_text",
+    "type_text",
+]
 
 _LONGEST = 800  # Graphviz reads strings of up to 16384 bytes: a label's few parts, every character escaped
 _SIMPLE = re.compile(r"[\w .,:()\[\]#/=+*@-]*")
+_FACTOR = re.compile(r"(?<![\w.])\d+(?!\w)")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _UNPRINTABLE = re.compile("[\ud800-\udfff\ufffe\uffff\x7f-\x9f]")
 # A control character would make the picture's XML invalid: its symbol stands for it.
@@ -40,6 +51,11 @@ def lines(*parts: str, end: str = "") -> str:
     if not end:
         return "\\n".join([escaped(part) for part in parts if part])
     return "".join([escaped(line) + end for part in parts if part for line in part.split("\n")])
+
+
+def one_line(text: str) -> str:
+    """Text without line ends and control characters, which are written as escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def type_text(types: Sequence[TensorType]) -> str:
@@ -78,3 +94,10 @@ def signature(graph: Graph, node: Node) -> str:
 def plural(count: int, word: str) -> str:
     """`1 operation`, `2 operations`."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def size_text(size: Dim) -> str:
+    """A number with separators, or an expression in named sizes: `1,568`, `1,568 N + 10`."""
+    if isinstance(size, int):
+        return f"{size:,}"
+    return _FACTOR.sub(lambda m: f"{int(m[0]):,}", str(size)).replace("*", " ").replace("+", " + ").replace("-", " - ")

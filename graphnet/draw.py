@@ -1,0 +1,131 @@
+"""`graphnet.draw`: a network as a picture, a page or text, by the ending of the file's name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
+from graphnet.export import html, outline, render
+from graphnet.export.look import checked_direction
+from graphnet.graph import Graph
+from graphnet.trace import trace
+
+__all__ = ["FORMATS", "draw", "graph_for"]
+
+FORMATS = (".svg", ".png", ".pdf", ".dot", ".html", ".txt")
+
+
+def draw(
+    network: Any,
+    path: str | os.PathLike[str],
+    *inputs: Any,
+    depth: int | None = None,
+    direction: str = "LR",
+    shared: bool = True,
+    collapse: bool | None = None,
+    legend: bool = True,
+    values: Mapping[str, float] | None = None,
+    **settings: Any,
+) -> Path:
+    """Draw a network into a file.
+
+    Layers and operations are nodes, coloured by kind; modules are boxes around them; dashed lines join what shares
+    weights. `.svg`, `.png` and `.pdf` are drawn by Graphviz (`.svg` also by the extra `graphnet[svg]`); `.dot` is the
+    text for it. `.html` is one page that needs nothing else: it pans, zooms, searches, opens and closes modules, and
+    tells shapes, FLOPs, parameters and source lines of what the mouse is over. `.txt` is a tree.
+
+    Args:
+        network: a module or function, with the shapes of its `inputs` behind the path, as for `trace`; or a graph.
+        path: the file to write; its ending says which kind. A missing folder is made.
+        inputs, settings: as for `trace`.
+        depth: how many levels of modules are shown open; deeper ones are one node each. None shows all; the page
+            then opens as many as fit, and others when they are clicked.
+        direction: where data flow: "LR" from left to right, "TB" down, "RL", "BT".
+        shared: outline and join what shares weights.
+        collapse: draw a block that is repeated many times once, with its number of times. By default it is done
+            unless there are `values`.
+        legend: tell what outlines and colours mean.
+        values: numbers by name of a node or path of a module, such as those of `graphnet.inspect`: they become
+            colours, and stand below the names.
+
+    Returns:
+        The path.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: an unknown ending, direction or depth.
+        MissingPackageError: Graphviz is needed and not installed; the message says how to get it.
+        RenderError: Graphviz failed.
+        ShapeError, TraceError, ...: as `trace`.
+
+    Example:
+        >>> import graphnet as gn, tempfile, pathlib
+        >>> net = gn.nn.Sequential(gn.nn.LazyLinear(4), gn.nn.ReLU())
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     written = gn.draw(net, pathlib.Path(folder) / "net.dot", ("N", 20))
+        ...     print(written.name, "LazyLinear" in written.read_text())
+        net.dot False
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        hint = '; the file\'s name comes second: gn.draw(net, "net.svg", ("N", 20))'
+        raise ArgumentTypeError(f"draw: expects a file's name, got {path!r:.60}{hint}")
+    target = Path(path)
+    write = _WRITERS.get(target.suffix.lower())
+    if write is None:
+        raise ArgumentError(f"draw: {target.name!r} should end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    graph = graph_for("draw", network, *inputs, **settings)
+    checked_direction("draw", direction)
+    if collapse is None:
+        collapse = values is None
+    look = {"depth": depth, "direction": direction, "shared": shared, "collapse": collapse, "legend": legend}
+    data = write(graph, {**look, "values": values})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    return target
+
+
+def graph_for(what: str, network: Any, *inputs: Any, **settings: Any) -> Graph:
+    """A graph as it is, or the trace of a network.
+
+    Raises:
+        ArgumentError, GraphError: neither, or not finished; the message names the caller, `what`.
+    """
+    if isinstance(network, Graph) and not inputs:
+        if network._tracer is not None:
+            raise GraphError(f"{what}: the graph {network.name!r} is not finished; it is after its with block")
+        return network
+    if not inputs and callable(network) and not isinstance(network, type):
+        raise ArgumentError(f'{what}: give the shape of each input, such as ("N", 20), after the other arguments')
+    return trace(network, *inputs, **settings)
+
+
+_Look = dict[str, Any]
+
+
+def _page(graph: Graph, look: _Look) -> bytes:
+    return html.page(graph, **look).encode("utf-8")
+
+
+def _text(graph: Graph, look: _Look) -> bytes:
+    told = {name: look[name] for name in ("depth", "collapse", "shared", "values")}
+    return outline.outline(graph, **told).encode("utf-8")
+
+
+def _dot(graph: Graph, look: _Look) -> bytes:
+    return graph.to_dot(**look).encode("utf-8")
+
+
+def _picture(format: str) -> Callable[[Graph, _Look], bytes]:
+    return lambda graph, look: render.rendered(graph.to_dot(**look), format)
+
+
+_WRITERS: dict[str, Callable[[Graph, _Look], bytes]] = {
+    ".svg": _picture("svg"),
+    ".png": _picture("png"),
+    ".pdf": _picture("pdf"),
+    ".dot": _dot,
+    ".html": _page,
+    ".txt": _text,
+}

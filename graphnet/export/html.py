@@ -1,0 +1,328 @@
+"""Graphs as one page that opens in any browser, without a network: `page.html` with the graph put in as JSON."""
+
+from __future__ import annotations
+
+import html
+import json
+import linecache
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from graphnet.export.calls import Call, Item, Tree, checked_depth
+from graphnet.export.links import Links
+from graphnet.export.look import KINDS, Scale, checked_direction, number_text, numbers_by_name, value_of
+from graphnet.export.repeats import Repeats
+from graphnet.export.text import operation_text, parameter_name, plural, signature, size_text, type_text
+from graphnet.ir import Dim, Graph, Parameter, Value, Where, product
+from graphnet.ops import node_flops, result_bytes
+
+__all__ = ["page"]
+
+_SHOWN = 40  # how many boxes a page opens with at most
+_ROW = 100  # items side by side; more of them come in parts
+_TEMPLATE = Path(__file__).with_name("page.html")
+
+_Entry = dict[str, Any]
+
+
+def page(
+    graph: Graph,
+    depth: int | None = None,
+    *,
+    collapse: bool = True,
+    direction: str = "LR",
+    shared: bool = True,
+    legend: bool = True,
+    values: Mapping[str, float] | None = None,
+) -> str:
+    """A graph as a page of HTML.
+
+    Args:
+        graph, direction, shared, legend, values: as for `to_dot`.
+        depth: how many levels of modules are open at first; None opens as many as fit a window.
+        collapse: whether blocks that repeat are put together.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: as `to_dot`.
+
+    Example:
+        >>> import graphnet as gn
+        >>> text = page(gn.trace(gn.nn.Sequential(gn.nn.Linear(20, 4), gn.nn.ReLU()), ("N", 20)))
+        >>> text.startswith("<!doctype html>"), "http://" in text.replace("http://www.w3.org", "")
+        (True, False)
+    """
+    checked_direction("draw", direction)
+    built = _Page(graph, collapse, shared, numbers_by_name("draw", values))
+    level = checked_depth("draw", depth)
+    data = {
+        "name": graph.name,
+        "items": built.items,
+        "root": built.root,
+        "open": built.opened(level),
+        "edges": built.edges,
+        "shared": built.shared,
+        "direction": direction,
+        "kinds": {kind: KINDS[kind].meaning for kind in KINDS if kind in built.kinds} if legend else {},
+        "fills": {kind: KINDS[kind].fill for kind in KINDS},
+    }
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    template = _TEMPLATE.read_text(encoding="utf-8")
+    return template.replace("%TITLE%", html.escape(graph.name)).replace("%DATA%", text)
+
+
+class _Page:
+    """The graph as a flat list of items, of which some hold others.
+
+    An item is a dict: `k` kind, `l` lines of its label, `d` details as (name, text), `c` the numbers of the items that
+    it holds, `u` of the one that holds it, `v` the colour for its value.
+    """
+
+    def __init__(self, graph: Graph, collapse: bool, shared: bool, values: dict[str, float]) -> None:
+        self.graph, self.values = graph, values
+        self.scale = Scale(values.values())
+        self.tree, self.links = Tree(graph), Links(graph)
+        self.repeats, self.collapse = Repeats(graph, self.tree, self.links), collapse
+        self.costs: dict[int, tuple[Dim, Dim]] = {}  # of each kind of node: operations on numbers, bytes
+        self.items: list[_Entry] = []
+        self.of: dict[int, int] = {}  # node -> item
+        self.kinds: set[str] = set()
+        self.sources: dict[Where | None, tuple[str, str]] = {None: ("", "")}
+        self.first_user: dict[Parameter, int] = {}
+        for index, weights in enumerate(self.links.weights):
+            for parameter in weights:
+                self.first_user.setdefault(parameter, index)
+        self.sharing = self._sharing() if shared else {}
+        self.root = self._build()
+        self.edges = self._edges()
+        self.shared = [
+            [parameter_name(graph, p), list(dict.fromkeys(self.of[u] for u in users))]
+            for p, users in (self.links.shared.items() if shared else ())
+        ]
+
+    # -- items --------------------------------------------------------------------------------------------
+
+    def _add(self, kind: str, label: Sequence[str], details: Sequence[tuple[str, str]], names: Sequence[str]) -> _Entry:
+        self.kinds.add(kind)
+        entry: _Entry = {"k": kind, "l": [part for part in label if part], "d": [d for d in details if d[1]]}
+        value = value_of(self.values, names) if self.values else None
+        if value is not None:
+            entry["l"].append(number_text(value))
+            entry["v"] = self.scale.colour(value)
+        self.items.append(entry)
+        return entry
+
+    def _build(self) -> int:
+        graph, tree = self.graph, self.tree
+        top: list[int] = []
+        for index, node in enumerate(graph.nodes):
+            if node.op == "input":
+                text = "input" if node.name == "input" else f"input {node.name}"
+                self.of[index] = len(self.items)
+                top.append(len(self.items))
+                self._add("input", [text, type_text(graph.types[node])], [*self._place(node.where)], [node.name])
+        top += self._call(tree.root) if tree.root.node is not None else self._rows(self._parts(tree.root))
+        self.results: list[int] = []
+        for i in range(len(graph.outputs)):
+            output = graph.outputs[i]
+            types = [graph.type_of(output)] if isinstance(output, Value) else []
+            label = ["output" if len(graph.outputs) == 1 else f"output {i}", type_text(types)]
+            label += [] if types else [graph.operand_text(output)]
+            self.results.append(len(self.items))
+            self._add("output", label, [], [])
+        top += self.results
+        scope = tree.root.scope
+        cls = scope.cls if scope is not None and scope.cls != graph.name else ""
+        details = [*self._cost(tree.order), *(self._place(scope.where) if scope is not None else ())]
+        return self._holder([graph.name, cls], top, details, [""])
+
+    def _holder(self, label: list[str], inside: list[int], details: Sequence[tuple[str, str]], names: Any) -> int:
+        number = len(self.items)
+        entry = self._add("folded", label, details, names)
+        entry["c"] = inside
+        for inner in inside:
+            self.items[inner]["u"] = number
+        return number
+
+    def _call(self, call: Call) -> list[int]:
+        """The items of a call and of all calls in it; the number of its own."""
+        done: dict[int, list[int]] = {}
+        stack = [(call, False)]
+        while stack:  # deep networks meet no recursion limit
+            now, ready = stack.pop()
+            if now.node is not None:
+                done[now.number] = [self._node(now.node, now)]
+            elif not ready:
+                stack.append((now, True))
+                stack.extend((item, False) for item in now.items if isinstance(item, Call))
+            else:
+                inside = self._rows(self._parts(now, done))
+                scope, nodes = now.scope, self.tree.nodes(now)
+                assert scope is not None
+                types = type_text([t for n in self._results(nodes) for t in self.graph.types[self.graph.nodes[n]]])
+                details = [
+                    ("module", f"{scope.path} ({scope.cls})"),
+                    ("result", types),
+                    ("holds", plural(len(nodes), "operation")),
+                    *self._cost(nodes),
+                    *self._place(scope.where),
+                ]
+                label = [scope.path or self.graph.name, scope.cls, types]
+                done[now.number] = [self._holder(label, inside, details, [scope.path])]
+        return done[call.number]
+
+    def _results(self, nodes: list[int]) -> list[int]:
+        mine = set(nodes)
+        return [n for n in nodes if any(user not in mine for user in self.links.users(n))] or nodes[-1:]
+
+    def _parts(self, call: Call, done: Mapping[int, list[int]] | None = None) -> list[int]:
+        """The items in a call, with those of a run put together."""
+        numbers: list[int] = []
+        for item in call.items:
+            if not isinstance(item, Call):
+                numbers.append(self._node(item, None))
+            else:
+                numbers += done[item.number] if done is not None else self._call(item)
+        parts: list[int] = []
+        at = 0
+        for run in self.repeats.runs(call.items) if self.collapse else ():
+            end = run.start + run.period * run.times
+            parts += numbers[at : run.start]
+            nodes = [n for item in call.items[run.start : end] for n in self.tree.nodes(item)]
+            ends = self._title(call.items[run.start]), self._title(call.items[end - 1])
+            label = [f"×{run.times}", " … ".join(ends), "the same weights" if run.tied else ""]
+            details = [("repeats", f"{run.times} times"), *self._cost(nodes)]
+            parts.append(self._holder(label, self._rows(numbers[run.start : end]), details, []))
+            at = end
+        return [*parts, *numbers[at:]]
+
+    def _title(self, item: Item) -> str:
+        if isinstance(item, Call):
+            return (item.scope.path if item.scope is not None else "") or self.graph.name
+        return self.graph.nodes[item].name
+
+    def _rows(self, numbers: list[int]) -> list[int]:
+        """The same items, in parts where there are very many."""
+        while len(numbers) > _ROW:
+            chunks = [numbers[i : i + _ROW] for i in range(0, len(numbers), _ROW)]
+            numbers = []
+            for chunk in chunks:
+                if len(chunk) == 1:
+                    numbers += chunk
+                    continue
+                first, last = self.items[chunk[0]]["l"], self.items[chunk[-1]]["l"]
+                count = sum(self._count(n) for n in chunk)
+                label = [f"{first[0].partition(' … ')[0]} … {last[0].rpartition(' … ')[2]}", plural(count, "operation")]
+                numbers.append(self._holder(label, chunk, [("holds", plural(count, "operation"))], []))
+                self.items[-1]["n"] = count
+        return numbers
+
+    def _count(self, number: int) -> int:
+        entry = self.items[number]
+        if "n" not in entry and "c" in entry:
+            entry["n"] = sum(self._count(inner) for inner in entry["c"])
+        return int(entry.get("n", 1))
+
+    def _node(self, index: int, call: Call | None) -> int:
+        graph = self.graph
+        node = graph.nodes[index]
+        types = type_text(graph.types[node])
+        operation = operation_text(graph, node)
+        scope = call.scope if call is not None else None
+        where = node.where or (scope.where if scope is not None else None)
+        details = [
+            ("node", signature(graph, node)),
+            ("module", f"{node.path} ({node.scope.cls})" if node.scope is not None and node.path else ""),
+            ("result", types + self._dtypes(index)),
+            *self._cost([index]),
+            *self._place(where),
+        ]
+        names = [node.name]
+        if scope is not None:
+            kind = "weights" if self.links.weights[index] else "plain"
+            label = [scope.path or graph.name, scope.cls if scope.cls != scope.path else "", types]
+            names.append(scope.path)
+        else:
+            kind, label = "op", [operation, node.name if node.name != operation else "", types]
+        self.of[index] = len(self.items)
+        entry = self._add(kind, label, details, names)
+        if index in self.sharing:
+            entry["s"] = 1
+        return self.of[index]
+
+    def _dtypes(self, index: int) -> str:
+        kinds = {t.dtype.name for t in self.graph.types[self.graph.nodes[index]]}
+        return " float32" if kinds == {"float32"} else ""
+
+    def _sharing(self) -> dict[int, list[str]]:
+        """For each node that shares weights, with which nodes."""
+        found: dict[int, list[str]] = {}
+        for users in self.links.shared.values():
+            for user in users:
+                others = found.setdefault(user, [])
+                if len(others) < 8:
+                    others += [self.graph.nodes[u].name for u in users[:9] if u != user]
+        return {user: list(dict.fromkeys(others)) for user, others in found.items()}
+
+    # -- details ------------------------------------------------------------------------------------------
+
+    def _cost(self, nodes: Sequence[int]) -> Iterator[tuple[str, str]]:
+        graph = self.graph
+        flops: Dim = 0
+        memory: Dim = 0
+        for kind, count in Counter(map(self.repeats.kind, nodes)).items():
+            if kind not in self.costs:
+                node = graph.nodes[next(n for n in nodes if self.repeats.kind(n) == kind)]
+                self.costs[kind] = node_flops(graph, node), result_bytes(graph, node)
+            one = self.costs[kind]
+            flops, memory = flops + count * one[0], memory + count * one[1]
+        used = dict.fromkeys(p for n in nodes for p in self.links.weights[n])
+        mine = set(nodes)
+        own = [p for p in used if self.first_user[p] in mine]
+        yield "parameters", size_text(sum((product(p._type().shape) for p in own), start=cast(Dim, 0))) if used else ""
+        if len(nodes) <= 50:
+            for parameter in used:
+                note = "" if self.first_user[parameter] in mine else ", counted above"
+                yield "", f"{parameter_name(graph, parameter)} {type_text([parameter._type()])}{note}"
+        others = list(dict.fromkeys(o for n in nodes for o in self.sharing.get(n, ()) if len(nodes) <= 50))
+        inside = {graph.nodes[n].name for n in nodes} if others else set()
+        yield "shares with", ", ".join([o for o in others if o not in inside][:8])
+        yield "FLOPs", size_text(flops)
+        yield "memory", f"{size_text(memory)} bytes" if memory != 0 else ""
+
+    def _place(self, where: Where | None) -> Iterator[tuple[str, str]]:
+        if where not in self.sources:
+            assert where is not None
+            self.sources[where] = (str(where), linecache.getline(where.file, where.line).strip()[:200])
+        place, line = self.sources[where]
+        yield "source", place
+        yield "", line
+
+    # -- lines --------------------------------------------------------------------------------------------
+
+    def _edges(self) -> list[list[Any]]:
+        graph = self.graph
+        edges: list[list[Any]] = []
+        for index, sources in enumerate(self.links.sources):
+            for source, slot in sources:
+                edges.append([self.of[source], self.of[index], type_text([graph.types[graph.nodes[source]][slot]])])
+        for number, output in zip(self.results, graph.outputs):
+            if isinstance(output, Value):
+                edges.append([self.of[self.links.index[output.node]], number, type_text([graph.type_of(output)])])
+        return edges
+
+    def opened(self, depth: int | None) -> list[int]:
+        """The items that are open at first."""
+        opened, row, shown, level = [self.root], [self.root], len(self.items[self.root]["c"]), 0
+        if depth is not None:
+            opened = opened if depth > 0 else []
+        while row and (depth is None or level < depth):
+            inner = [n for number in row for n in self.items[number]["c"] if "c" in self.items[n]]
+            more = sum(len(self.items[n]["c"]) for n in inner)
+            level += 1
+            if (depth is None and shown + more > _SHOWN) or level == depth:
+                break
+            opened += inner
+            row, shown = inner, shown + more
+        return opened
