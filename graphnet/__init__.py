@@ -4,12 +4,13 @@ from graphnet.extension import extend as _extend
 
 _extend(__path__)
 
-from graphnet import errors, kernels, nn, optim
+from graphnet import errors, kernels, nn, optim, utils
 from graphnet.compile import TrainStep, compile
 from graphnet.draw import draw
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
 from graphnet.graph import Graph
+from graphnet.keys import Generator, default_generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from graphnet.onnx import from_onnx
 from graphnet.program import (
     config,
@@ -23,7 +24,6 @@ from graphnet.recorded import graph_of
 from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_grad_enabled, no_grad, set_grad_enabled
 from graphnet.tensor.creation import *
 from graphnet.tensor.functions import *
-from graphnet.tensor.random import initial_seed, manual_seed
 from graphnet.trace import Spec, Summary, summary, trace
 
 dtype = DType
@@ -38,6 +38,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DType",
+    "Generator",
     "Graph",
     "Size",
     "Spec",
@@ -47,6 +48,7 @@ __all__ = [
     "bool_",
     "compile",
     "config",
+    "default_generator",
     "draw",
     "dtype",
     "enable_grad",
@@ -56,6 +58,7 @@ __all__ = [
     "from_onnx",
     "get_float32_matmul_precision",
     "get_num_threads",
+    "get_rng_state",
     "graph_of",
     "initial_seed",
     "int32",
@@ -69,9 +72,11 @@ __all__ = [
     "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_num_threads",
+    "set_rng_state",
     "show_config",
     "summary",
     "trace",
+    "utils",
 ]
 __all__ += errors.__all__
 __all__ += creation.__all__

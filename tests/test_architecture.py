@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tensor": {"errors", "whole", "keys", "dtypes", "ir", "ops", "places", "program"},
     "nn": {"errors", "whole", "dtypes", "ir", "ops", "places", "program", "tensor"},
     "optim": {"errors", "whole", "dtypes", "ir", "places", "program", "tensor", "nn"},
+    "utils": {"errors", "whole", "keys", "dtypes", "places", "tensor"},  # PyTorch's name; it holds utils.data alone
     "export": {"errors", "dtypes", "ir", "ops"},
     "graph": {"errors", "dtypes", "ir", "ops", "places", "passes", "program", "tensor", "nn", "export"},
     "trace": {"errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
