@@ -22,6 +22,7 @@ from graphnet.program import (
 )
 from graphnet.recorded import graph_of
 from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_grad_enabled, no_grad, set_grad_enabled
+from graphnet.tensor.control import cond, while_loop
 from graphnet.tensor.creation import *
 from graphnet.tensor.functions import *
 from graphnet.trace import Spec, Summary, summary, trace
@@ -47,6 +48,7 @@ __all__ = [
     "TrainStep",
     "bool_",
     "compile",
+    "cond",
     "config",
     "default_generator",
     "draw",
@@ -77,6 +79,7 @@ __all__ = [
     "summary",
     "trace",
     "utils",
+    "while_loop",
 ]
 __all__ += errors.__all__
 __all__ += creation.__all__

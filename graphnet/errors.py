@@ -24,6 +24,7 @@ __all__ = [
     "ShapeError",
     "StateDictError",
     "TraceError",
+    "TripLimitError",
     "UninitializedError",
     "UnreachedLazyWarning",
     "UnregisteredModuleWarning",
@@ -83,6 +84,10 @@ class TraceError(GraphnetError, RuntimeError):
 
 class GraphError(GraphnetError, ValueError):
     """A graph that is malformed, empty or used in a way that its structure does not allow."""
+
+
+class TripLimitError(GraphnetError, RuntimeError):
+    """A loop made as many trips as it may, and would go on."""
 
 
 class StateDictError(GraphnetError, RuntimeError, KeyError):

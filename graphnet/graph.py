@@ -17,9 +17,9 @@ from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
 from graphnet.nn.naming import free_name, parameter_names
 from graphnet.ops import TABLE
 from graphnet.passes import bind, differentiate, resolve, verify_types
-from graphnet.passes.sizes import bound_attrs
 from graphnet.places import user_site
-from graphnet.tensor import SymbolicTensor, Tensor, Tracer, apply, check_tensor, functions, no_grad, state
+from graphnet.replay import Replay
+from graphnet.tensor import SymbolicTensor, Tensor, Tracer, apply, check_tensor, functions, state
 from graphnet.tensor.axes import axes_of, axis_of, sizes_of
 
 __all__ = ["Graph", "Parameters", "dims_of", "nest"]
@@ -118,7 +118,7 @@ class Graph(ir.Graph):
 
     def _name_buffers(self, roots: list[Any]) -> None:
         """Name the buffers that the graph reads or writes, by their paths."""
-        used: set[Any] = {o for node in self.nodes for o in node.inputs if isinstance(o, Tensor) and o._buffer}
+        used: set[Any] = {o for node in self.walk() for o in node.inputs if isinstance(o, Tensor) and o._buffer}
         used.update(self.updates)
         names = {buffer: name for root in roots[::-1] for name, buffer in root.named_buffers()} if used else {}
         taken = set(self.parameter_names.values())
@@ -326,7 +326,6 @@ class Graph(ir.Graph):
         bound = bind(self, [t._type() for t in given], unifier)
         if symbolic is None:
             self._settle(bound)
-        values: dict[Any, Any] = {Value(node): t for node, t in zip(self.inputs, given)}
         scopes: dict[Scope | None, Scope | None] = {}
         if symbolic is not None:
             for parameter, name in self.parameter_names.items():
@@ -335,21 +334,7 @@ class Graph(ir.Graph):
                 scopes[None] = state.scope
             elif state.scope is not None:
                 scopes[None] = Scope(state.scope, self.name, "Graph", user_site())
-        before = state.replayed
-        try:
-            for node in self.nodes:
-                if node.op == "input":
-                    continue
-                state.replayed = (_moved(node.scope, scopes), node.where)
-                operands = [_operand(o, values, bound) for o in node.inputs]
-                values[Value(node)] = apply(node.op, *operands, **bound_attrs(node.attrs, bound))
-            for buffer, new in self.updates.items():
-                state.replayed = (None, None)
-                _write(buffer, _operand(new, values, bound))
-        finally:
-            state.replayed = before
-        results = [_operand(o, values, bound) for o in self.outputs]
-        results = [apply("copy", r) if isinstance(r, Literal) else r for r in results]
+        results = Replay(bound, scopes).run(self, given)
         return nest(self.structure, results)
 
     def take(self, node: Node, value: Any) -> Any:
@@ -451,31 +436,6 @@ def dims_of(graph: Graph, name: str, shape: Any) -> ir.Shape:
         else:
             dims.extend(sizes_of(name, ((size,),)))
     return tuple(dims)
-
-
-def _operand(operand: Any, values: Mapping[Any, Any], bound: Mapping[Symbol, Any]) -> Any:
-    if isinstance(operand, Value):
-        return values[operand]
-    if not isinstance(operand, Literal):
-        return operand
-    number = operand.value
-    return Literal(ir.substitute(number, bound), operand.dtype) if isinstance(number, SymbolicDim) else operand
-
-
-def _write(buffer: Any, value: Any) -> None:
-    """Leave a new value in a buffer, or note it where a graph is traced."""
-    with no_grad():
-        buffer._overwrite(value if isinstance(value, SymbolicTensor) else value.detach())
-
-
-def _moved(scope: Scope | None, scopes: dict[Scope | None, Scope | None]) -> Scope | None:
-    """A scope of this graph as one below the scope into which the graph is traced."""
-    if not scopes:
-        return scope
-    if scope not in scopes:
-        assert scope is not None
-        scopes[scope] = Scope(_moved(scope.parent, scopes), scope.name, scope.cls, scope.where, scope.library)
-    return scopes[scope]
 
 
 def nest(structure: Any, outputs: list[Any]) -> Any:

@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "optim": {"errors", "whole", "dtypes", "ir", "places", "program", "tensor", "nn"},
     "utils": {"errors", "whole", "keys", "dtypes", "places", "tensor"},  # PyTorch's name; it holds utils.data alone
     "export": {"errors", "dtypes", "ir", "ops"},
-    "graph": {"errors", "dtypes", "ir", "ops", "places", "passes", "program", "tensor", "nn", "export"},
+    "replay": {"errors", "ir", "passes", "tensor"},
+    "graph": {"errors", "dtypes", "ir", "ops", "places", "passes", "program", "replay", "tensor", "nn", "export"},
     "trace": {"errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
     "draw": {"errors", "export", "graph", "trace"},
     "compile": {"errors", "ir", "passes", "program", "tensor", "nn", "optim", "graph", "trace"},

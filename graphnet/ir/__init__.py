@@ -1,5 +1,6 @@
 """The intermediate representation: one graph for eager calls, tracing, gradients, pictures and programs."""
 
+from graphnet.ir.control import BRANCH, COUNTED, LOOP, Loop
 from graphnet.ir.dims import (
     Dim,
     Shape,
@@ -16,11 +17,15 @@ from graphnet.ir.graph import Edge, Graph
 from graphnet.ir.nodes import Constant, Literal, Node, Operand, Origin, Parameter, Scope, TensorType, Value, Where
 
 __all__ = [
+    "BRANCH",
+    "COUNTED",
+    "LOOP",
     "Constant",
     "Dim",
     "Edge",
     "Graph",
     "Literal",
+    "Loop",
     "Node",
     "Operand",
     "Origin",

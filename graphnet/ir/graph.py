@@ -95,11 +95,27 @@ class Graph:
         """The used parameters that gradients are computed for."""
         return [parameter for parameter in self._uses() if parameter.requires_grad]
 
+    def walk(self) -> Iterator[Node]:
+        """All nodes, those within blocks after the node that they belong to."""
+        stack = [iter(self.nodes)]
+        while stack:
+            for node in stack[-1]:
+                yield node
+                if node.blocks:
+                    stack.extend(iter(block.nodes) for block in reversed(node.blocks))
+                    break
+            else:
+                stack.pop()
+
     def _uses(self) -> dict[Parameter, list[Node]]:
         uses: dict[Parameter, list[Node]] = {}
-        for node in self.nodes:
+        for node in self.walk():
             for parameter in dict.fromkeys(node.parameters):
                 uses.setdefault(parameter, []).append(node)
+            for block in node.blocks:
+                for output in block.outputs:
+                    if isinstance(output, Parameter) and node not in uses.setdefault(output, []):
+                        uses[output].append(node)
         for output in self.outputs:
             if isinstance(output, Parameter):
                 uses.setdefault(output, [])
@@ -111,7 +127,7 @@ class Graph:
         Raises:
             GraphError: there is none; the message lists near names.
         """
-        for node in self.nodes:
+        for node in self.walk():
             if node.name == name:
                 return node
         raise GraphError(f"{self.name} has no node {name!r}; it has {', '.join(n.name for n in self.nodes[:20])}")
@@ -135,23 +151,32 @@ class Graph:
 
     def __str__(self) -> str:
         arguments = ", ".join(f"{n.name}: {self.types[n][0]}" for n in self.inputs)
-        rows = []
-        for node in self.nodes:
+        rows: list[tuple[str, str, str]] = []
+        self._rows(self, "  ", rows)
+        wide = [min(max((len(r[i]) for r in rows if r[1]), default=0), limit) for i, limit in ((0, 72), (1, 28))]
+        lines = [f"graph {self.name}({arguments}):"]
+        lines += [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c and '# ' + c}".rstrip() for a, b, c in rows]
+        lines += [f"  # {name} is shared by {', '.join(n.name for n in nodes)}" for name, nodes in self.shared.items()]
+        return "\n".join(lines)
+
+    def _rows(self, graph: Graph, indent: str, rows: list[tuple[str, str, str]]) -> None:
+        """The lines of a graph, which is this one or a block in it: text, types, origin."""
+        for node in graph.nodes:
             if node.op == "input":
                 continue
             operands = [self.operand_text(o) for o in node.inputs]
             operands += [f"{k}={_plain(v)}" for k, v in node.attrs.items()]
             layer = f"{node.scope.cls}" if node.scope is not None and node.scope.library else ""
             origin = ", ".join(part for part in (layer, str(node.where or "")) if part)
-            types = ", ".join(str(t) for t in self.types[node])
-            rows.append((f"{node.name} = {node.op}({', '.join(operands)})", types, origin))
-        wide = [min(max((len(r[i]) for r in rows), default=0), limit) for i, limit in ((0, 72), (1, 28))]
-        lines = [f"graph {self.name}({arguments}):"]
-        lines += [f"  {a:<{wide[0]}}  {b:<{wide[1]}}  {c and '# ' + c}".rstrip() for a, b, c in rows]
-        lines.append("  return " + ", ".join(self.operand_text(o) for o in self.outputs))
-        lines += [f"  update {self.operand_text(b)} = {self.operand_text(o)}" for b, o in self.updates.items()]
-        lines += [f"  # {name} is shared by {', '.join(n.name for n in nodes)}" for name, nodes in self.shared.items()]
-        return "\n".join(lines)
+            types = ", ".join(str(t) for t in graph.types[node])
+            rows.append((f"{indent}{node.name} = {node.op}({', '.join(operands)})", types, origin))
+            for block in node.blocks:
+                arguments = ", ".join(f"{n.name}: {block.types[n][0]}" for n in block.inputs)
+                rows.append((f"{indent}  {block.name}({arguments}):", "", ""))
+                self._rows(block, f"{indent}    ", rows)
+        rows.append((f"{indent}return " + ", ".join(self.operand_text(o) for o in graph.outputs), "", ""))
+        for buffer, new in graph.updates.items():
+            rows.append((f"{indent}update {self.operand_text(buffer)} = {self.operand_text(new)}", "", ""))
 
     def verify(self) -> None:
         """Check the structure.
@@ -161,33 +186,42 @@ class Graph:
         """
         if not self.outputs:
             raise GraphError(f"{self.name} has no output: nothing would be computed; mark one with g.output(...)")
+        self._verify_block(self, {})
+
+    def _verify_block(self, graph: Graph, names: dict[str, Node]) -> None:
+        """Check the structure of a graph, which is this one or a block in it."""
         seen: set[Node] = set()
-        names: dict[str, Node] = {}
-        for node in self.nodes:
+        for node in graph.nodes:
             if node.name in names:
                 raise GraphError(f"two nodes are named {node.name!r}: names are unique, rename one")
             names[node.name] = node
-            if node not in self.types:
+            if node not in graph.types:
                 raise GraphError(f"{node.name}: no type is recorded; infer shapes after adding nodes")
             for operand in node.inputs:
                 if not isinstance(operand, Value):
                     continue
                 if operand.node not in seen:
-                    known = operand.node in self.types
-                    cause = "comes later: a cycle or a wrong order" if known else "is not in this graph"
+                    known = operand.node in graph.types
+                    cause = "comes later: a cycle or a wrong order" if known else f"is not in {_this(self, graph)}"
                     raise GraphError(f"{node.name}: its input {operand.node.name} {cause}; add producers first")
-                if operand.slot >= len(self.types[operand.node]):
+                if operand.slot >= len(graph.types[operand.node]):
                     raise GraphError(f"{node.name}: {operand.node.name} has no result {operand.slot}")
             for parameter in node.parameters:
                 if parameter not in self.parameter_names:
                     raise GraphError(f"{node.name}: uses a parameter without a name; enter it in parameter_names")
+            for block in node.blocks:
+                self._verify_block(block, names)
             seen.add(node)
-        for output in self.outputs:
+        for output in graph.outputs:
             if isinstance(output, Value) and output.node not in seen:
-                raise GraphError(f"the output {output!r} is not in this graph; it was made in another one")
-        for buffer, new in self.updates.items():
+                raise GraphError(f"the output {output!r} is not in {_this(self, graph)}; it was made in another one")
+        for buffer, new in graph.updates.items():
             if isinstance(new, Value) and new.node not in seen:
                 raise GraphError(f"the new value {new!r} of {self.operand_text(buffer)} is not in this graph")
+
+
+def _this(whole: Graph, graph: Graph) -> str:
+    return "this graph" if graph is whole else f"the block {graph.name}, which takes values only through its inputs"
 
 
 def _plain(value: object) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from graphnet.dtypes import DType
 from graphnet.ir.dims import Dim, Shape, render_shape
+
+if TYPE_CHECKING:
+    from graphnet.ir.graph import Graph
 
 __all__ = ["Constant", "Literal", "Node", "Operand", "Origin", "Parameter", "Scope", "TensorType", "Value", "Where"]
 
@@ -141,6 +144,7 @@ class Node:
         name: unique within a graph.
         scope: the module call that it belongs to, if any.
         where: the user's file and line that it comes from, if known.
+        blocks: the graphs inside a node of control flow (`graphnet.ir.control`); nothing for other nodes.
     """
 
     op: str
@@ -149,6 +153,7 @@ class Node:
     name: str = ""
     scope: Scope | None = None
     where: Where | None = None
+    blocks: tuple[Graph, ...] = ()
 
     @property
     def path(self) -> str:

@@ -21,6 +21,7 @@ from graphnet.ir import (
     substitute,
     symbols,
 )
+from graphnet.ir.control import check_blocks
 from graphnet.ops import TABLE, infer
 
 __all__ = ["bind", "bound_attrs", "resolve", "verify_types"]
@@ -43,7 +44,7 @@ def bound_attrs(attrs: Mapping[str, Any], sizes: Mapping[Symbol, Dim]) -> Mappin
 
 
 def resolve(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
-    """The graph with every size replaced that is known now, in types, settings and literals."""
+    """The graph with every size replaced that is known now, in types, settings, literals and blocks."""
     result = Graph(graph.name)
     moved: dict[Node, Node] = {}
 
@@ -57,12 +58,14 @@ def resolve(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
     for node in graph.nodes:
         attrs = bound_attrs(node.attrs, sizes)
         inputs = tuple(map(operand, node.inputs))
-        if attrs is node.attrs and all(a is b for a, b in zip(inputs, node.inputs)):
+        if attrs is node.attrs and not node.blocks and all(a is b for a, b in zip(inputs, node.inputs)):
             moved[node] = node
         else:
-            moved[node] = Node(node.op, inputs, attrs, node.name, node.scope, node.where)
+            blocks = tuple([resolve(block, sizes) for block in node.blocks])
+            moved[node] = Node(node.op, inputs, attrs, node.name, node.scope, node.where, blocks)
         types = tuple(TensorType(tuple(substitute(d, sizes) for d in t.shape), t.dtype) for t in graph.types[node])
         result.add(moved[node], types)
+    result.inputs = [moved[node] for node in graph.inputs]  # a block's order is not that of its nodes
     result.outputs = list(map(operand, graph.outputs))
     result.parameter_names = dict(graph.parameter_names)
     result.updates = {buffer: operand(new) for buffer, new in graph.updates.items()}
@@ -115,6 +118,11 @@ def verify_types(graph: Graph) -> None:
     """
     for node in graph.nodes:
         if node.op == "input":
+            continue
+        if node.blocks:
+            check_blocks(node, [_type(graph, operand) for operand in node.inputs], graph.types[node])
+            for block in node.blocks:
+                verify_types(block)
             continue
         op = TABLE.get(node.op)
         if op is None:

@@ -49,6 +49,7 @@ __all__ = [
     "fail",
     "initialize",
     "make",
+    "natural_dtype",
     "place",
     "prepare",
     "producer",
@@ -360,7 +361,7 @@ def prepare(op: Op, operands: Sequence[Any]) -> list[Any]:
         common = next(iter(dtypes))
     else:
         ranks = [(v._dtype, len(v._type().shape)) for v in group if isinstance(v, Base)]
-        common = promote(ranks, [_natural(v) for v in numbers])
+        common = promote(ranks, [natural_dtype(v) for v in numbers])
     if op.promote == "float" and not common.is_floating_point:
         common = float32
     for index, value in enumerate(values[start:], start):
@@ -371,14 +372,15 @@ def prepare(op: Op, operands: Sequence[Any]) -> list[Any]:
     return values
 
 
-def _natural(value: Any) -> DType:
+def natural_dtype(value: Any) -> DType:
+    """The dtype of a number written in Python."""
     if isinstance(value, np.generic):
         value = value.item()
     return int64 if isinstance(value, SymbolicDim) else _NATURAL.get(type(value)) or as_dtype(type(value))
 
 
 def _literal(value: Any, dtype: DType | None) -> Literal:
-    return Literal(value.item() if isinstance(value, np.generic) else value, dtype or _natural(value))
+    return Literal(value.item() if isinstance(value, np.generic) else value, dtype or natural_dtype(value))
 
 
 def place() -> tuple[Scope | None, Where | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from graphnet.errors import (
     ShapeError,
     TraceError,
 )
-from graphnet.ir import Graph, Operand, Origin, Scope, TensorType, Unifier, Value
+from graphnet.ir import Graph, Node, Operand, Origin, Scope, TensorType, Unifier, Value
 from graphnet.ops import TABLE, Op
 from graphnet.ops.emit import Emitter
 from graphnet.places import user_site
+from graphnet.tensor.autograd import Memory
 from graphnet.tensor.core import Array, Base, apply, fail, initialize, place, prepare
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
@@ -31,10 +33,11 @@ __all__ = ["SymbolicTensor", "Tracer", "node_name"]
 class SymbolicTensor(Tensor):
     """A tensor whose shape and dtype are known and whose values are not: a result within a graph."""
 
-    __slots__ = ("_seen", "_tracer", "_value")
+    __slots__ = ("_number", "_seen", "_tracer", "_value")
 
     _tracer: Tracer
     _value: Value
+    _number: bool  # it stands for a Python number, which no operation overwrites
     _seen: int  # the version of the memory that _value is
 
     def _values(self) -> Array:
@@ -62,6 +65,13 @@ class SymbolicTensor(Tensor):
         return self._value
 
     def _overwrite(self, result: Base) -> Self:
+        if self._number:
+            return result  # type: ignore[return-value]
+        if isinstance(result, SymbolicTensor) and result._tracer is not self._tracer:
+            raise TraceError(
+                f"{_site()}{self._origin} comes from outside the {result._tracer.emitter.graph.name} in which it is "
+                "overwritten in place; make it part of the state, or write y = y * 2 for y *= 2"
+            )
         have, new = self._type(), result._type()
         unifier = self._tracer.emitter.sizes
         if len(have.shape) != len(new.shape) or not all(map(unifier.unify, have.shape, new.shape)):
@@ -125,15 +135,106 @@ class Tracer:
 
     While it is active (see `state.tracer`), operations on parameters alone are recorded as well: their values
     change as they are trained.
+
+    A block of control flow is recorded by a tracer of its own: the `child` of the one that it lies in. What it takes
+    from outside becomes an input of the block.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.emitter = Emitter(graph, Unifier())
         self.closed = False
+        self.parent: Tracer | None = None
+        self.child: Tracer | None = None
+        self.captured: dict[Operand, Value] = {}  # what comes from outside, and the block's input for it
+        self.memories: dict[Operand, Memory] = {}  # where that lies
         self.roots: list[Any] = []  # modules called from outside any module: their paths name parameters
         self.given_names: dict[Any, str] = {}  # of parameters that come with a graph traced into this one
         self._grad = state.grad
         self._named: set[Scope] = set()  # library calls that have named a node after themselves
+
+    @contextlib.contextmanager
+    def block(self, name: str, *, throwaway: bool = False) -> Iterator[Tracer]:
+        """A tracer that records a block within this graph, and is active meanwhile."""
+        inner = Tracer.__new__(Tracer)
+        inner.emitter = self.emitter.inner(name, throwaway=throwaway)
+        inner.closed, inner.parent, inner.child = False, self, None
+        inner.captured, inner.memories = {}, {}
+        inner.roots, inner.given_names = self.roots, self.given_names
+        inner._grad, inner._named = self._grad, set(self._named) if throwaway else self._named
+        before, state.tracer, self.child = state.tracer, inner, inner
+        try:
+            yield inner
+        finally:
+            state.tracer, self.child, inner.closed = before, None, True
+
+    def running(self) -> Tracer:
+        """The tracer of the innermost block that is being recorded in the graph that this belongs to."""
+        tracer = self
+        while tracer.closed and tracer.parent is not None:
+            tracer = tracer.parent
+        while tracer.child is not None:
+            tracer = tracer.child
+        return tracer
+
+    def take(self, tensor: SymbolicTensor) -> SymbolicTensor:
+        """A tensor as one of this graph: those of graphs around this block become its inputs."""
+        if tensor._tracer is self:
+            return tensor
+        outer = self.parent
+        if tensor._tracer.closed and tensor._tracer.parent is not None:
+            raise GraphError(
+                f"{tensor._origin} was computed inside the {tensor._tracer.emitter.graph.name} of a loop or branch and "
+                "is used outside it; make it part of the state, or return it"
+            )
+        if outer is None:
+            raise GraphError(f"an operand belongs to another graph, {tensor._tracer.emitter.graph.name!r}")
+        value = outer.take(tensor)._operand()
+        self.memories[value] = tensor._memory
+        return self._capture(value, tensor)
+
+    def hold(self, tensor: Base) -> SymbolicTensor:
+        """A tensor as one of this block, with data of its own or without."""
+        return self.take(tensor) if isinstance(tensor, SymbolicTensor) else self._capture(tensor, tensor)
+
+    def _capture(self, operand: Operand, tensor: Base) -> SymbolicTensor:
+        """An input of this block for an operand outside: a new tensor for it, each time that it is asked for."""
+        start = self._input_for(operand)
+        found = self._tensor(start, tensor._origin or Origin("input", None, None, repr(start)), tensor._requires_grad)
+        found._number = tensor._number if isinstance(tensor, SymbolicTensor) else False
+        return found
+
+    def lift(self, name: str, type: TensorType, origin: Origin) -> SymbolicTensor:
+        """An input of a block."""
+        return self._tensor(self.emitter.input(name, type), origin, type.dtype.is_floating_point)
+
+    def operand(self, value: Any) -> Operand:
+        """How a node of this graph refers to a tensor or typed number."""
+        if isinstance(value, SymbolicTensor):
+            return self.take(value)._operand()
+        return self._current(value) if isinstance(value, Base) and value._buffer else value  # type: ignore[no-any-return]
+
+    def _current(self, buffer: Base) -> Operand:
+        """A buffer, or the value that the graph gave it last."""
+        if self.parent is None:
+            return self.emitter.graph.updates.get(buffer, buffer)
+        outside = self.parent._current(buffer)
+        return outside if outside is buffer else self._input_for(outside)
+
+    def _input_for(self, operand: Operand) -> Value:
+        """This block's input for an operand outside."""
+        assert self.parent is not None
+        if operand not in self.captured:
+            name = repr(operand) if isinstance(operand, Value) else "constant"
+            self.captured[operand] = self.emitter.input(name, self.parent.emitter.type_of(operand))
+        return self.captured[operand]
+
+    def result(self, node: Node, slot: int, requires_grad: bool) -> SymbolicTensor:
+        """A result of a node of control flow."""
+        return self._tensor(Value(node, slot), Origin(node.op, node.scope, node.where), requires_grad)
+
+    def name(self, op: str, scope: Scope | None) -> str:
+        """What a node is called."""
+        return node_name(op, scope, self._named)
 
     def input(self, name: str, type: TensorType) -> SymbolicTensor:
         """A tensor that stands for an input."""
@@ -143,7 +244,7 @@ class Tracer:
     def _tensor(self, value: Value, origin: Origin, requires_grad: bool) -> SymbolicTensor:
         tensor = SymbolicTensor.__new__(SymbolicTensor)
         initialize(tensor, None, self.emitter.graph.type_of(value).dtype)
-        tensor._tracer, tensor._value, tensor._seen = self, value, 0
+        tensor._tracer, tensor._value, tensor._seen, tensor._number = self, value, 0, False
         tensor._origin, tensor._requires_grad = origin, requires_grad
         return tensor
 
@@ -154,6 +255,11 @@ class Tracer:
             TraceError: the tensor is no module's buffer.
             ShapeError, DTypeError: the value does not fit.
         """
+        if self.running().parent is not None:
+            raise TraceError(
+                f"{_site()}{value._origin} is written into a tensor from outside the loop or branch; write y = y * 2 "
+                "for y *= 2, and a buffer after the loop"
+            )
         if not buffer._buffer:
             raise TraceError(
                 f"{_site()}{value._origin} is written into a tensor that no module has registered: a traced graph "
@@ -170,12 +276,6 @@ class Tracer:
         assert isinstance(result, SymbolicTensor)
         self.emitter.graph.updates[buffer] = result._operand()
 
-    def _read(self, value: Any) -> Any:
-        """An operand as nodes refer to it."""
-        if isinstance(value, SymbolicTensor):
-            return value._operand()
-        return self.emitter.graph.updates.get(value, value) if isinstance(value, Base) and value._buffer else value
-
     def apply(self, op: Op, operands: Sequence[Any], attrs: dict[str, Any]) -> SymbolicTensor:
         """Record an operation.
 
@@ -183,6 +283,9 @@ class Tracer:
             GraphError: the graph is finished, or an operand belongs to another one.
             ShapeError, DTypeError: the operands do not fit.
         """
+        running = self.running()
+        if running is not self:
+            return running.apply(op, operands, attrs)
         graph = self.emitter.graph
         if self.closed:
             raise GraphError(
@@ -193,10 +296,7 @@ class Tracer:
         scope, where = place()
         try:
             values = prepare(op, operands)
-            for value in values:
-                if isinstance(value, SymbolicTensor) and value._tracer is not self:
-                    raise GraphError(f"an operand belongs to another graph, {value._tracer.emitter.graph.name!r}")
-            inputs: list[Operand] = [self._read(v) for v in values]
+            inputs: list[Operand] = [self.operand(v) for v in values]
             result = self.emitter.emit(op, inputs, attrs, node_name(op.name, scope, self._named), scope, where)
         except GraphnetError as error:
             raise fail(op, error, values) from None
@@ -205,6 +305,9 @@ class Tracer:
             result = self.emitter.emit(TABLE["detach"], [result], {}, f"{result.node.name}.detach", scope, where)
             requires_grad = False
         tensor = self._tensor(result, Origin(op.name, scope, where), requires_grad)
+        tensor._number = all(v._number for v in values if isinstance(v, SymbolicTensor)) and not any(
+            isinstance(v, Base) and not isinstance(v, SymbolicTensor) for v in values
+        )
         if op.view is not None and isinstance(values[0], SymbolicTensor):
             tensor._memory = values[0]._memory
             tensor._seen = tensor._memory.version
