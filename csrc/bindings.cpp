@@ -145,6 +145,20 @@ class PyProgram {
     program_.set_params(step, params);
   }
 
+  int open_branch(const py::array& condition) { return program_.open_branch(kept(condition, false)); }
+  int open_while(const py::array& trips, int64_t limit) { return program_.open_while(kept(trips, true), limit); }
+  int open_repeat(const py::array& total, const py::array& trips, bool backward) {
+    return program_.open_repeat(kept(total, false), kept(trips, true), backward);
+  }
+  void middle(int step, const py::object& condition) {
+    program_.middle(step, condition.is_none() ? View{} : kept(condition, false));
+  }
+  void close(int step) { program_.close(step); }
+  int add_stack(const py::array& element) { return program_.add_stack(kept(element, false)); }
+  int push(int stack, int loop, const py::array& element) { return program_.push(stack, loop, kept(element, false)); }
+  int fetch(int stack, int loop, const py::array& element) { return program_.fetch(stack, loop, kept(element, true)); }
+  int64_t stacked() const { return program_.stacked(); }
+
   // `sources` replace the inputs of the first steps, which copy them into the program's own memory.
   void run(const py::tuple& sources) {
     PyTypeObject* const array = py::detail::npy_api::get().PyArray_Type_;
@@ -155,15 +169,24 @@ class PyProgram {
                   static_cast<Py_ssize_t>(i), array);
       program_.set_source(static_cast<int>(i), view);
     }
-    PyThreadState* const state = PyEval_SaveThread();  // as in run_released
+    PyThreadState* state = PyEval_SaveThread();  // as in run_released
     std::exception_ptr error;
+    bool interrupted = false;
+    // A long loop lets Ctrl-C through: its handler runs here, and the error it set stays with the thread.
+    const auto poll = [&] {
+      PyEval_RestoreThread(state);
+      interrupted = PyErr_CheckSignals() != 0;
+      state = PyEval_SaveThread();
+      if (interrupted) throw std::runtime_error("interrupted");
+    };
     try {
-      program_.run();
+      program_.run(poll);
     } catch (...) {
       error = std::current_exception();
     }
     PyEval_RestoreThread(state);
     for (size_t i = 0; i < before.size(); ++i) program_.set_source(static_cast<int>(i), before[i]);
+    if (interrupted) throw py::error_already_set();
     if (error) std::rethrow_exception(error);
   }
 
@@ -171,6 +194,13 @@ class PyProgram {
   int failed() const { return program_.failed(); }
 
  private:
+  View kept(const py::object& object, bool output) {
+    View view;
+    parse_array(view, object.ptr(), output, "program", 0, py::detail::npy_api::get().PyArray_Type_);
+    arrays_.append(object);
+    return view;
+  }
+
   void check_step(int step) const {
     if (step < 0 || step >= program_.size()) throw ValueError("Program: no step " + std::to_string(step));
   }
@@ -308,7 +338,16 @@ PYBIND11_MODULE(_core, m) {
       .def(py::init<>())
       .def("add", &PyProgram::add, py::arg("kernel"), py::arg("inputs"), py::arg("outputs"), py::arg("params"))
       .def("set_params", &PyProgram::set_params, py::arg("step"), py::arg("params"))
+      .def("open_branch", &PyProgram::open_branch, py::arg("condition"))
+      .def("open_while", &PyProgram::open_while, py::arg("trips"), py::arg("limit"))
+      .def("open_repeat", &PyProgram::open_repeat, py::arg("total"), py::arg("trips"), py::arg("backward"))
+      .def("middle", &PyProgram::middle, py::arg("step"), py::arg("condition"))
+      .def("close", &PyProgram::close, py::arg("step"))
+      .def("add_stack", &PyProgram::add_stack, py::arg("element"))
+      .def("push", &PyProgram::push, py::arg("stack"), py::arg("loop"), py::arg("element"))
+      .def("fetch", &PyProgram::fetch, py::arg("stack"), py::arg("loop"), py::arg("element"))
       .def("run", &PyProgram::run, py::arg("sources"))
+      .def_property_readonly("stacked", &PyProgram::stacked)
       .def_property_readonly("size", &PyProgram::size)
       .def_property_readonly("failed", &PyProgram::failed);
   m.def("set_matmul_precision", &set_precision, py::arg("precision"));

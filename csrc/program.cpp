@@ -11,6 +11,8 @@ namespace graphnet {
 
 namespace {
 
+constexpr auto kPollEvery = std::chrono::milliseconds(20);
+
 Call call_of(const std::vector<View>& in, const std::vector<View>& out, const std::vector<double>& params, int kernel) {
   return {in.data(),
           static_cast<int>(in.size()),
@@ -21,22 +23,122 @@ Call call_of(const std::vector<View>& in, const std::vector<View>& out, const st
           kernel_info(kernel).name};
 }
 
+int copy_kernel() {
+  static const int id = [] {
+    int found = 0;
+    while (std::string(kernel_info(found).name) != "copy") ++found;
+    return found;
+  }();
+  return id;
+}
+
+int64_t elements(const View& view) {
+  int64_t count = 1;
+  for (int d = 0; d < view.rank; ++d) count *= view.shape[d];
+  return count;
+}
+
+// The same shape in row-major memory elsewhere.
+View packed(const View& like, void* data) {
+  View view = like;
+  view.data = data;
+  int64_t stride = 1;
+  for (int d = view.rank - 1; d >= 0; --d) {
+    view.stride[d] = view.shape[d] == 1 ? 0 : stride;
+    stride *= view.shape[d];
+  }
+  return view;
+}
+
+void copy(const View& from, const View& to) { kernel(copy_kernel())({&from, 1, &to, 1, nullptr, 0, "copy"}); }
+
+void expect(const View& view, DType dtype, const char* what) {
+  if (view.dtype != dtype || elements(view) != 1)
+    throw ValueError(std::string("program: ") + what + (dtype == DType::b8 ? " is one bool" : " is one int64"));
+}
+
 }  // namespace
 
 int Program::add(int kernel, std::vector<View> in, std::vector<View> out, std::vector<double> params) {
   check_call(call_of(in, out, params, kernel), kernel_info(kernel));
-  steps_.push_back({kernel, std::move(in), std::move(out), std::move(params)});
+  steps_.push_back({Kind::call, kernel, std::move(in), std::move(out), std::move(params)});
   return size() - 1;
 }
 
+int Program::control(Kind kind, std::vector<View> in, std::vector<View> out) {
+  steps_.push_back({kind, -1, std::move(in), std::move(out), {}});
+  steps_.back().middle = steps_.back().end = size();
+  return size() - 1;
+}
+
+int Program::open_branch(const View& condition) {
+  expect(condition, DType::b8, "the condition of a branch");
+  return control(Kind::branch, {condition}, {});
+}
+
+int Program::open_while(const View& trips, int64_t limit) {
+  expect(trips, DType::i64, "the number of trips");
+  const int step = control(Kind::loop, {}, {trips});
+  steps_.back().limit = limit;
+  return step;
+}
+
+int Program::open_repeat(const View& total, const View& trips, bool backward) {
+  expect(total, DType::i64, "the number of trips to make");
+  expect(trips, DType::i64, "the number of trips");
+  const int step = control(Kind::repeat, {total}, {trips});
+  steps_.back().backward = backward;
+  return step;
+}
+
+Program::Step& Program::inside(int step, std::initializer_list<Kind> kinds) {
+  if (step >= 0 && step < size())
+    for (const Kind kind : kinds)
+      if (steps_[static_cast<size_t>(step)].kind == kind) return steps_[static_cast<size_t>(step)];
+  throw ValueError("program: step " + std::to_string(step) + " is no such control flow");
+}
+
+void Program::middle(int step, const View& condition) {
+  Step& s = inside(step, {Kind::branch, Kind::loop});
+  if (s.kind == Kind::loop) {
+    expect(condition, DType::b8, "the condition of a loop");
+    s.in = {condition};
+  }
+  s.middle = size();
+}
+
+void Program::close(int step) { inside(step, {Kind::branch, Kind::loop, Kind::repeat}).end = size(); }
+
+int Program::add_stack(const View& element) {
+  static constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
+  stacks_.emplace_back(elements(element) * kItemSize[static_cast<int>(element.dtype)]);
+  return static_cast<int>(stacks_.size()) - 1;
+}
+
+int Program::push(int stack, int loop, const View& element) {
+  inside(loop, {Kind::loop, Kind::repeat});
+  const int step = control(Kind::push, {element}, {});
+  steps_.back().stack = stack;
+  steps_.back().loop = loop;
+  return step;
+}
+
+int Program::fetch(int stack, int loop, const View& element) {
+  inside(loop, {Kind::repeat});
+  const int step = control(Kind::fetch, {}, {element});
+  steps_.back().stack = stack;
+  steps_.back().loop = loop;
+  return step;
+}
+
 void Program::set_params(int step, const std::vector<double>& params) {
-  Step& s = steps_.at(static_cast<size_t>(step));
+  Step& s = inside(step, {Kind::call});
   check_call(call_of(s.in, s.out, params, s.kernel), kernel_info(s.kernel));
   s.params = params;
 }
 
 void Program::set_source(int step, const View& source) {
-  Step& s = steps_.at(static_cast<size_t>(step));
+  Step& s = inside(step, {Kind::call});
   View& have = s.in.at(0);
   bool same = source.dtype == have.dtype && source.rank == have.rank;
   for (int d = 0; same && d < have.rank; ++d) same = source.shape[d] == have.shape[d];
@@ -44,22 +146,95 @@ void Program::set_source(int step, const View& source) {
   have = source;
 }
 
-void Program::run() {
-  failed_ = -1;
-  int index = 0;
+void Program::run(const std::function<void()>& poll) {
+  failed_ = at_ = -1;
+  poll_ = &poll;
+  polled_ = std::chrono::steady_clock::now();
+  for (Stack& stack : stacks_) stack.clear();
   try {
-    for (const Step& s : steps_) {
-      kernel(s.kernel)(call_of(s.in, s.out, s.params, s.kernel));
-      ++index;
-    }
+    run_steps(0, size());
   } catch (...) {
-    failed_ = index;
+    failed_ = at_;
     throw;
   }
+}
+
+void Program::run_steps(int begin, int end) {
+  int i = begin;
+  while (i < end) {
+    Step& s = steps_[static_cast<size_t>(i)];
+    at_ = i;
+    switch (s.kind) {
+      case Kind::call:
+        kernel(s.kernel)(call_of(s.in, s.out, s.params, s.kernel));
+        ++i;
+        continue;
+      case Kind::push:
+      case Kind::fetch: {
+        char* const memory = stacks_[static_cast<size_t>(s.stack)].at(steps_[static_cast<size_t>(s.loop)].index);
+        if (s.kind == Kind::push)
+          copy(s.in[0], packed(s.in[0], memory));
+        else
+          copy(packed(s.out[0], memory), s.out[0]);
+        ++i;
+        continue;
+      }
+      case Kind::branch:
+        if (*static_cast<const bool*>(s.in[0].data))
+          run_steps(i + 1, s.middle);
+        else
+          run_steps(s.middle, s.end);
+        break;
+      case Kind::loop:
+        run_while(s, i);
+        break;
+      case Kind::repeat:
+        run_repeat(s, i);
+        break;
+    }
+    i = s.end;
+  }
+}
+
+void Program::run_while(Step& s, int at) {
+  auto& trips = *static_cast<int64_t*>(s.out[0].data);
+  trips = s.index = 0;
+  while (true) {
+    trip();
+    run_steps(at + 1, s.middle);
+    if (!*static_cast<const bool*>(s.in[0].data)) return;
+    at_ = at;
+    if (trips == s.limit) throw LimitError("a loop goes on after max_trips=" + std::to_string(s.limit) + " trips");
+    run_steps(s.middle, s.end);
+    s.index = ++trips;
+  }
+}
+
+void Program::run_repeat(Step& s, int at) {
+  const int64_t total = *static_cast<const int64_t*>(s.in[0].data);
+  for (int64_t i = 0; i < total; ++i) {
+    trip();
+    s.index = s.backward ? total - 1 - i : i;
+    run_steps(at + 1, s.end);
+  }
+  *static_cast<int64_t*>(s.out[0].data) = total;
+}
+
+void Program::trip() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - polled_ < kPollEvery) return;
+  polled_ = now;
+  (*poll_)();
 }
 
 int Program::size() const { return static_cast<int>(steps_.size()); }
 int Program::failed() const { return failed_; }
 const View& Program::source(int step) const { return steps_.at(static_cast<size_t>(step)).in.at(0); }
+
+int64_t Program::stacked() const {
+  int64_t total = 0;
+  for (const Stack& stack : stacks_) total += stack.bytes();
+  return total;
+}
 
 }  // namespace graphnet

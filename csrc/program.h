@@ -1,11 +1,21 @@
-// A program: kernel calls in order, prepared once and run many times with no Python in between.
+// A program: kernel calls in order, prepared once and run many times with no Python in between, and loops and branches
+// around some of them.
 #pragma once
 
+#include <chrono>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "core.h"
+#include "stack.h"
 
 namespace graphnet {
+
+// A loop made as many trips as it may, and would go on.
+struct LimitError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 class Program {
  public:
@@ -16,21 +26,57 @@ class Program {
   // Lets a step read its first input from elsewhere: memory of the same shape and dtype.
   void set_source(int step, const View& source);
 
-  // Runs every step; on an error, failed() names the step that threw.
-  void run();
+  // Control flow is a step with the steps inside it behind it. open_* appends it; middle() ends its first block, the
+  // condition of a `while` or the then-branch of an `if`; close() ends it.
+  int open_branch(const View& condition);
+  // `trips` receives how many trips were made; `limit` is the most, or negative.
+  int open_while(const View& trips, int64_t limit);
+  int open_repeat(const View& total, const View& trips, bool backward);
+  void middle(int step, const View& condition);
+  void close(int step);
+  // Stacks keep one element for each trip of a loop. Within the loop, push and fetch append steps that write or read
+  // the element of the trip that is being made.
+  int add_stack(const View& element);
+  int push(int stack, int loop, const View& element);
+  int fetch(int stack, int loop, const View& element);
+
+  // Runs every step; on an error, failed() names the step that threw. Loops call `poll` a few times in a second; what
+  // it throws ends the run.
+  void run(const std::function<void()>& poll);
 
   int size() const;
   int failed() const;
   const View& source(int step) const;
+  // Bytes that stacks hold since the last run.
+  int64_t stacked() const;
 
  private:
+  enum class Kind { call, branch, loop, repeat, push, fetch };
   struct Step {
+    Kind kind;
     int kernel;
     std::vector<View> in, out;
     std::vector<double> params;
+    int middle = 0, end = 0;  // of control flow: where its second block begins, and where it ends
+    int stack = 0, loop = 0;
+    int64_t limit = -1;
+    bool backward = false;
+    int64_t index = 0;  // of a loop: which element of its stacks the running trip is about
   };
+
+  int control(Kind kind, std::vector<View> in, std::vector<View> out);
+  Step& inside(int step, std::initializer_list<Kind> kinds);
+  void run_steps(int begin, int end);
+  void run_while(Step& s, int at);
+  void run_repeat(Step& s, int at);
+  void trip();
+
   std::vector<Step> steps_;
+  std::vector<Stack> stacks_;
+  const std::function<void()>* poll_ = nullptr;
+  std::chrono::steady_clock::time_point polled_;
   int failed_ = -1;
+  int at_ = -1;
 };
 
 }  // namespace graphnet

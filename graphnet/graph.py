@@ -12,7 +12,7 @@ from graphnet import ir
 from graphnet.dtypes import as_dtype, float32
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
 from graphnet.export import dot, nx, render
-from graphnet.ir import Literal, Node, Scope, Symbol, SymbolicDim, TensorType, Unifier, Value
+from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
 from graphnet.nn.naming import free_name, parameter_names
 from graphnet.ops import TABLE

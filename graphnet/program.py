@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -10,10 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from graphnet.dtypes import dtype_of
-from graphnet.errors import ArgumentError, DTypeError, IndexOutOfRangeError
-from graphnet.ir import Constant, Graph, Literal, Node, Operand, TensorType, Value
+from graphnet.errors import ArgumentError, DTypeError, IndexOutOfRangeError, TripLimitError
+from graphnet.ir import BRANCH, Constant, Graph, Literal, Loop, Node, Operand, TensorType, Value
+from graphnet.liveness import Liveness
 from graphnet.ops import TABLE, Op
-from graphnet.passes.memory import ALIGNMENT, Buffer, Plan, plan
+from graphnet.passes.memory import ALIGNMENT, Plan, plan
 
 try:
     from graphnet import _core
@@ -156,15 +156,13 @@ class Program:
         self._nodes: list[Node] = []  # of each step, for errors
         self.constants: list[tuple[Any, Array]] = []
         self._fresh: list[tuple[Op, Node, Array]] = []  # sources that give another result at every run
-        needed = _needed(graph, [*outputs, *graph.updates.values()])
-        nodes = [node for node in graph.nodes if node in needed]
-        self.plan = self._allocate(graph, nodes, outputs)
+        self._stacks: dict[Value, int] = {}
+        self._live = Liveness(graph, [*outputs, *graph.updates.values()])
+        self.plan = self._allocate()
         for node in graph.inputs:
             target = self._arrays[Value(node)]
             self._add(node, "copy", (np.zeros_like(target),), (target,), ())
-        for node in nodes:
-            if node.op != "input":
-                self._instruct(graph, node)
+        self._block(graph)
         self._updated: list[Any] = list(graph.updates)
         for buffer, new in graph.updates.items():  # last, so that a run that fails before leaves all as it was
             node = new.node if isinstance(new, Value) else Node("copy", ())
@@ -190,6 +188,7 @@ class Program:
 
         Raises:
             ArgumentError, DTypeError, IndexOutOfRangeError: what a kernel found in the data, with its node's place.
+            TripLimitError: a loop would make more trips than it may.
         """
         with self._lock:
             for op, drawn, array in self._fresh:
@@ -202,6 +201,9 @@ class Program:
                 place = f"{self._nodes[step].describe()}: " if step >= 0 else ""
                 kind = {IndexError: IndexOutOfRangeError, TypeError: DTypeError}.get(type(error), ArgumentError)
                 raise kind(f"{place}{error}") from None
+            except RuntimeError as error:
+                step = self._program.failed
+                raise TripLimitError(f"{self._nodes[step].describe()}: {error}") from None
             for buffer in self._updated:
                 buffer._memory.version += 1
             return [array.copy() for array in self._outputs]  # the arena is written again by the next run
@@ -219,7 +221,10 @@ class Program:
     def _array(self, operand: Operand) -> Array:
         found = self._arrays.get(operand)
         if found is None:
-            if isinstance(operand, Literal):
+            if operand in self._live.given:
+                assert isinstance(operand, Value)
+                found = self._array(self._live.given[operand])
+            elif isinstance(operand, Literal):
                 found = np.asarray(operand.value, operand.dtype.dtype)
             else:
                 assert isinstance(operand, Constant)
@@ -228,47 +233,29 @@ class Program:
             self._arrays[operand] = found
         return found
 
-    def _allocate(self, graph: Graph, nodes: Sequence[Node], outputs: Sequence[Operand]) -> Plan:
-        """Give every result its place in the arena."""
-        end = len(nodes)
-        owner: dict[Value, Value] = {}  # views live where what they look at lives
-        last: dict[Value, int] = {}
-        first: dict[Value, int] = {}
-        for index, node in enumerate(nodes):
-            for operand in node.inputs:
-                if isinstance(operand, Value):
-                    last[owner[operand]] = index
-            value = Value(node)
-            viewed = node.inputs[0] if _is_view(graph, node) else None
-            owner[value] = owner[viewed] if isinstance(viewed, Value) else value
-            first.setdefault(owner[value], 0 if node.op == "input" else index)
-            last.setdefault(owner[value], index)
-        for output in (*outputs, *graph.updates.values()):
-            if isinstance(output, Value):
-                last[owner[output]] = end
-        mine = [v for v in first if not (v.node.op != "input" and _is_view(graph, v.node))]
-        buffers = []
-        for value in mine:
-            shape, dtype = graph.type_of(value)
-            buffers.append(Buffer(int(math.prod(shape)) * dtype.itemsize, first[value], last[value]))
+    def _allocate(self) -> Plan:
+        """Give every value its place in the arena."""
+        buffers = self._live.buffers()
         planned = plan(buffers)
         arena: Array = np.empty(planned.size + ALIGNMENT, np.uint8)
         skew = -arena.ctypes.data % ALIGNMENT
-        for value, buffer, offset in zip(mine, buffers, planned.offsets):
-            shape, dtype = graph.type_of(value)
+        for (value, (shape, dtype)), buffer, offset in zip(self._live.values.items(), buffers, planned.offsets):
             memory = arena[skew + offset : skew + offset + buffer.size]
             self._arrays[value] = memory.view(dtype.dtype).reshape(shape)
         return planned
 
     def _instruct(self, graph: Graph, node: Node) -> None:
         """Turn a node into steps."""
+        if node.blocks:
+            self._control(node)
+            return
         op, result = TABLE[node.op], Value(node)
         arrays = [self._array(o) for o in node.inputs]
         if op.source is not None:
             self._arrays[result] = op.source(node.attrs) if not op.fresh else self._drawn(graph, op, node)
             return
         if op.view is not None:
-            if _is_view(graph, node):
+            if self._live.is_view(node):
                 self._arrays[result] = op.view(arrays[0], node.attrs)
             else:
                 out = self._arrays[result]
@@ -289,38 +276,67 @@ class Program:
         self._fresh.append((op, node, array))
         return array
 
+    # -- control flow -------------------------------------------------------------------------------------
 
-def _needed(graph: Graph, outputs: Sequence[Operand]) -> set[Node]:
-    """The nodes that lead to the outputs, the inputs, and what is drawn anew at every run."""
-    needed: set[Node] = set(graph.inputs)
-    needed.update(node for node in graph.nodes if node.op in TABLE and TABLE[node.op].fresh)
-    stack = [o.node for o in outputs if isinstance(o, Value)]
-    while stack:
-        node = stack.pop()
-        if node not in needed:
-            needed.add(node)
-            stack.extend(node.sources)
-    return needed
+    def _control(self, node: Node) -> None:
+        """Turn a node with blocks into steps, with the steps of its blocks inside."""
+        if node.op == BRANCH:
+            step = self._open(node, self._program.open_branch(self._array(node.inputs[0])))
+            for index, block in enumerate(node.blocks):
+                self._block(block)
+                for slot, output in enumerate(block.outputs):
+                    self._copy(node, self._array(output), self._arrays[Value(node, slot)])
+                if index == 0:
+                    self._program.middle(step, None)
+            self._program.close(step)
+            return
+        loop = Loop(node)
+        states = [self._arrays[Value(node, slot)] for slot in range(len(loop.states))]
+        for operand, state in zip(loop.states, states):
+            self._copy(node, self._array(operand), state)
+        trips = self._arrays[loop.count]
+        if loop.condition is not None:
+            limit = node.attrs.get("max_trips")
+            step = self._open(node, self._program.open_while(trips, -1 if limit is None else int(limit)))  # type: ignore[call-overload]
+            self._block(loop.condition)
+            self._program.middle(step, self._array(loop.condition.outputs[0]))
+        else:
+            assert loop.trips is not None
+            step = self._open(node, self._program.open_repeat(self._array(loop.trips), trips, loop.backward))
+        for inner, stack in zip(loop.body.inputs[len(states) :], loop.stacks):
+            assert isinstance(stack, Value)
+            self._open(node, self._program.fetch(self._stacks[stack], step, self._arrays[Value(inner)]))
+        self._block(loop.body)
+        for index, output in enumerate(loop.body.outputs[len(states) :]):
+            array = self._array(output)
+            number = self._stacks[loop.stack(index)] = self._program.add_stack(array)
+            self._open(node, self._program.push(number, step, array))
+        self._advance(node, loop.body.outputs[: len(states)], states)
+        self._program.close(step)
 
+    def _advance(self, node: Node, outputs: Sequence[Operand], states: Sequence[Array]) -> None:
+        """Copy the results of a trip to where the next one reads them; what lies in a state itself goes first."""
+        kept = {Value(node, slot) for slot in range(len(states))}
+        moves: list[tuple[Array, Array]] = []
+        for output, state in zip(outputs, states):
+            array = self._array(output)
+            if self._live.owner(output) not in kept:
+                moves.append((array, state))
+            elif array.ctypes.data != state.ctypes.data or array.strides != state.strides:
+                between: Array = np.empty(state.shape, state.dtype)
+                self._copy(node, array, between)
+                moves.append((between, state))
+        for array, state in moves:
+            self._copy(node, array, state)
 
-def _is_view(graph: Graph, node: Node) -> bool:
-    """Whether a node's result lies in the memory of its operand: not where that would have to be packed first."""
-    op = TABLE.get(node.op)
-    if op is None or op.view is None or node.inputs[0] in graph.updates:  # the old value is gone after a run
-        return False
-    return not op.packed or _is_contiguous(graph, node.inputs[0])
+    def _open(self, node: Node, step: int) -> int:
+        self._nodes.append(node)
+        return step
 
+    def _block(self, block: Graph) -> None:
+        for node in self._live.nodes[block]:
+            if node.op != "input":
+                self._instruct(block, node)
 
-def _is_contiguous(graph: Graph, operand: Operand) -> bool:
-    """Whether a value lies in row-major order: results of kernels do, views may not."""
-    while isinstance(operand, Value):
-        node = operand.node
-        op = TABLE.get(node.op)
-        if op is None or op.view is None:
-            return op is None or op.source is None
-        if node.op not in ("reshape", "detach"):
-            return False
-        if op.packed and not _is_contiguous(graph, node.inputs[0]):
-            return True  # it was packed
-        operand = node.inputs[0]
-    return not isinstance(operand, Constant) or bool(operand._values().flags.c_contiguous)
+    def _copy(self, node: Node, source: Array, target: Array) -> None:
+        self._add(node, "copy", (source,), (target,), ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from graphnet import ir
@@ -75,9 +76,15 @@ class Replay:
             return self._copy(node, operands, symbolic)
         values = [apply("copy", o) if isinstance(o, Literal) else o for o in operands]
         if node.op == BRANCH:
-            then, orelse = (lambda v, block=block: self.run(block, v) for block in node.blocks)
+            then, orelse = (partial(self.run, block) for block in node.blocks)
             if isinstance(values[0], SymbolicTensor):
-                return record_branch(values[0], then, orelse, values[1:], Variables([f"result {i}" for i, _ in enumerate(node.blocks[0].outputs)], aligned=False))
+                return record_branch(
+                    values[0],
+                    then,
+                    orelse,
+                    values[1:],
+                    Variables([f"result {i}" for i, _ in enumerate(node.blocks[0].outputs)], aligned=False),
+                )
             return (then if truth(values[0]) else orelse)(values[1:])
         return self._loop(Loop(node), values)
 
@@ -99,9 +106,9 @@ class Replay:
         states, stacks, captured = given[:n], given[n : n + k], given[n + k :]
         limit: Any = loop.node.attrs.get("max_trips")
         if total is None and not stacks and not loop.written and state.tracer is not None:
-            test, step = (lambda v, block=block: self.run(block, [*v, *captured]) for block in loop.node.blocks)
+            test, step = (partial(self.run, block) for block in loop.node.blocks)
             names = Variables([node.name for node in loop.body.inputs[:n]])
-            return run_loop(lambda v: test(v)[0], step, states, names, limit)
+            return run_loop(lambda v: test([*v, *captured])[0], lambda v: step([*v, *captured]), states, names, limit)
         trips = 0
         kept: list[list[Any]] = [[] for _ in range(loop.written)]
         while total is None or trips < total:

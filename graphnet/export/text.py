@@ -87,7 +87,7 @@ def signature(graph: Graph, node: Node) -> str:
     """A node as the graph prints it: `0 = linear(input, 0.weight, 0.bias)`."""
     operands = [graph.operand_text(operand) for operand in node.inputs[:20]]
     operands += ["…"] if len(node.inputs) > 20 else []
-    operands += [f"{name}={value}" for name, value in node.attrs.items()]
+    operands += [f"{name}={value}" for name, value in node.settings.items()]
     return f"{node.name} = {node.op}({', '.join(operands)})"
 
 

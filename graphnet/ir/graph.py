@@ -165,7 +165,7 @@ class Graph:
             if node.op == "input":
                 continue
             operands = [self.operand_text(o) for o in node.inputs]
-            operands += [f"{k}={_plain(v)}" for k, v in node.attrs.items()]
+            operands += [f"{k}={_plain(v)}" for k, v in node.settings.items()]
             layer = f"{node.scope.cls}" if node.scope is not None and node.scope.library else ""
             origin = ", ".join(part for part in (layer, str(node.where or "")) if part)
             types = ", ".join(str(t) for t in graph.types[node])

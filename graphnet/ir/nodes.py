@@ -161,6 +161,11 @@ class Node:
         return self.scope.path if self.scope is not None else ""
 
     @property
+    def settings(self) -> Mapping[str, object]:
+        """The attributes worth showing: not those that only say how a loop's operands are laid out."""
+        return {k: v for k, v in self.attrs.items() if k not in ("states", "stacks")} if self.blocks else self.attrs
+
+    @property
     def sources(self) -> tuple[Node, ...]:
         """The nodes whose results it takes, one entry per use."""
         return tuple(v.node for v in self.inputs if isinstance(v, Value))

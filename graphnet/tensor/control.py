@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.dtypes import bool_
 from graphnet.errors import ArgumentError, ArgumentTypeError, TraceError, TripLimitError
 from graphnet.places import user_site
-from graphnet.tensor.core import Base, apply, check_tensor
+from graphnet.tensor.core import Base, check_tensor
 from graphnet.tensor.nesting import Nesting, flatten, rebuild
 from graphnet.tensor.staging import NUMBER, Variables, record_branch, record_loop
 from graphnet.tensor.state import state as thread

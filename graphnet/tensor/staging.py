@@ -11,7 +11,7 @@ from graphnet.dtypes import DType, bool_, float32, float64
 from graphnet.errors import TraceError
 from graphnet.ir import BRANCH, LOOP, Literal, Node, Operand, Origin, Symbol, SymbolicDim, TensorType, Value, Where
 from graphnet.ops import TABLE
-from graphnet.tensor.core import Base, apply, check_tensor, natural_dtype, place
+from graphnet.tensor.core import Base, apply, natural_dtype, place
 from graphnet.tensor.symbolic import SymbolicTensor, Tracer
 
 __all__ = ["NUMBER", "Missing", "Variables", "record_branch", "record_loop"]
@@ -407,12 +407,9 @@ def _close(tracers: Sequence[Tracer], heads: Sequence[list[Value]]) -> list[Any]
         graph = tracer.emitter.graph
         inputs = [value.node for value in head]
         for source in taken:
-            start = tracer.captured.get(source)
-            if start is None or start.node not in graph.types:
-                type = tracer.parent.emitter.type_of(source) if tracer.parent is not None else None
-                assert type is not None
-                start = tracer.emitter.input(repr(source) if isinstance(source, Value) else "constant", type)
-            inputs.append(start.node)
+            if source in tracer.captured and tracer.captured[source].node not in graph.types:
+                del tracer.captured[source]
+            inputs.append(tracer.input_for(source).node)
         graph.inputs = inputs
     return list(taken)
 
@@ -434,9 +431,7 @@ def _check_aliases(
         )
 
 
-def _hand_over(
-    value: Any, result: Any, lifted: list[_Lifted], found: list[Any], name: str, where: Where | None
-) -> Any:
+def _hand_over(value: Any, result: Any, lifted: list[_Lifted], found: list[Any], name: str, where: Where | None) -> Any:
     """The result in the place of the value, which was overwritten in place itself where the blocks did that."""
     if not isinstance(value, Base) or _weak(value) or not any(lift.changed() for lift in lifted):
         return result

@@ -198,7 +198,7 @@ class Tracer:
 
     def _capture(self, operand: Operand, tensor: Base) -> SymbolicTensor:
         """An input of this block for an operand outside: a new tensor for it, each time that it is asked for."""
-        start = self._input_for(operand)
+        start = self.input_for(operand)
         found = self._tensor(start, tensor._origin or Origin("input", None, None, repr(start)), tensor._requires_grad)
         found._number = tensor._number if isinstance(tensor, SymbolicTensor) else False
         return found
@@ -211,16 +211,16 @@ class Tracer:
         """How a node of this graph refers to a tensor or typed number."""
         if isinstance(value, SymbolicTensor):
             return self.take(value)._operand()
-        return self._current(value) if isinstance(value, Base) and value._buffer else value  # type: ignore[no-any-return]
+        return self._current(value) if isinstance(value, Base) and value._buffer else value
 
     def _current(self, buffer: Base) -> Operand:
         """A buffer, or the value that the graph gave it last."""
         if self.parent is None:
             return self.emitter.graph.updates.get(buffer, buffer)
         outside = self.parent._current(buffer)
-        return outside if outside is buffer else self._input_for(outside)
+        return outside if outside is buffer else self.input_for(outside)
 
-    def _input_for(self, operand: Operand) -> Value:
+    def input_for(self, operand: Operand) -> Value:
         """This block's input for an operand outside."""
         assert self.parent is not None
         if operand not in self.captured:
