@@ -134,7 +134,7 @@ WRONG = [
     (lambda x: gn.while_loop(lambda x: x.sum() > 1, lambda x: (x > 0), x), r"float32\(N,\).*bool\(N,\)"),
     (lambda x: gn.while_loop(lambda x: x.sum() > 1, lambda x: (x, x), x), "the body gives tuple"),
     (lambda x: gn.while_loop(lambda x: x > 1, lambda x: x / 2, x), r"condition has shape \(N,\).*\.any\(\)"),
-    (lambda x: gn.cond(x.sum() > 1, lambda: x, lambda: x.sum()), r"result is float32\(N,\) after the `then`.*float32\(\)"),
+    (lambda x: gn.cond(x.sum() > 1, lambda: x, lambda: x.sum()), r"result is float32\(N,\) after .*float32\(\)"),
     (lambda x: gn.cond(x.sum() > 1, lambda: (x, x), lambda: x), "true_fn gives tuple"),
 ]  # fmt: skip
 
@@ -167,7 +167,7 @@ def test_values_of_a_body_cannot_leave_it() -> None:
     def network(x: Any) -> Any:
         return gn.while_loop(lambda x: x.sum() > 1, body, x) + leaked[0]
 
-    with pytest.raises(gn.GraphError, match="computed inside the while.body of a loop or branch"):
+    with pytest.raises(gn.GraphError, match=r"computed inside the while.body of a loop or branch"):
         gn.trace(network, (3,))
 
 
