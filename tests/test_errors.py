@@ -263,12 +263,6 @@ OPTIMIZERS: Table = {
     "no parameters": (lambda: gn.optim.SGD([], lr=1), gn.ArgumentError, ValueError, "no parameters"),
     "one tensor": (lambda: gn.optim.SGD(weight(), lr=1), gn.ArgumentTypeError, TypeError, "iterable"),
     "a module": (lambda: gn.optim.Adam(nn.Linear(1, 1)), gn.ArgumentTypeError, TypeError, r"\.parameters\(\)"),
-    "names with parameters": (
-        lambda: gn.optim.SGD(list(nn.Linear(1, 1).named_parameters())),
-        gn.ArgumentTypeError,
-        TypeError,
-        "tuple",
-    ),
     "results": (lambda: gn.optim.SGD([weight() * 2]), gn.ArgumentError, ValueError, "leaf"),
     "twice": (lambda: (lambda w: gn.optim.SGD([w, w]))(weight()), gn.ArgumentError, ValueError, "more than"),
     "negative rate": (lambda: gn.optim.SGD([weight()], lr=-1), gn.ArgumentError, ValueError, "lr.*-1"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -63,20 +62,19 @@ class Optimizer:
         """Add parameters with settings of their own.
 
         Args:
-            param_group: "params" (parameters, or pairs of name and parameter) and settings. Keys that are no
-                settings of the optimizer, such as a name, are kept.
+            param_group: "params" (parameters, or pairs of name and parameter) and settings. Strings under keys of
+                your own, such as a name, are kept.
 
         Raises:
             ArgumentTypeError, ArgumentError: not parameters, one that is in a group already, a setting that makes no
-                sense or whose name is misspelt.
+                sense or that there is not.
         """
         name = type(self).__name__
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise ArgumentTypeError(f'{name}: a parameter group is a dict with "params"')
-        for key in param_group:
-            meant = difflib.get_close_matches(key, self.defaults, 1, 0.75) if isinstance(key, str) else []
-            if meant and key not in self.defaults:
-                raise ArgumentError(f"{name}: there is no setting {key!r}; did you mean {meant[0]!r}?")
+        for key, value in param_group.items():
+            if key not in {*self.defaults, "params", "param_names", "initial_lr"} and not isinstance(value, str):
+                raise ArgumentError(f"{name}: there is no setting {key!r}; it has {sorted(self.defaults)}")
         params = param_group["params"]
         if not isinstance(params, Iterable):
             raise ArgumentTypeError(f'{name}: "params" are parameters, got a {type(params).__name__}')
