@@ -1,17 +1,18 @@
 """graphnet: neural networks written in PyTorch's words that are graphs you can see, check, train and run."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from graphnet.extension import extend as _extend
 
 _extend(__path__)
 
-from graphnet import errors, kernels, nn, optim, utils
+from graphnet import errors, kernels, nn, optim
 from graphnet.compile import TrainStep, compile
-from graphnet.draw import draw
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
 from graphnet.graph import Graph
 from graphnet.keys import Generator, default_generator, get_rng_state, initial_seed, manual_seed, set_rng_state
-from graphnet.onnx import from_onnx
+from graphnet.later import attach as _attach
 from graphnet.program import (
     config,
     get_float32_matmul_precision,
@@ -26,6 +27,20 @@ from graphnet.tensor.control import cond, while_loop
 from graphnet.tensor.creation import *
 from graphnet.tensor.functions import *
 from graphnet.trace import Spec, Summary, summary, trace
+
+if _TYPE_CHECKING:
+    from graphnet import utils
+    from graphnet.drawing import draw
+    from graphnet.onnx import from_onnx
+
+__getattr__, __dir__ = _attach(
+    "graphnet",
+    {
+        "draw": "graphnet.drawing",
+        "from_onnx": "graphnet.onnx",
+        "utils": "graphnet.utils",
+    },
+)
 
 dtype = DType
 # PyTorch's names for dtypes; they shadow builtins in this module's namespace only.

@@ -17,6 +17,7 @@ LIMIT = 500
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "extension": set(),
+    "later": set(),
     "whole": {"errors"},
     "keys": {"errors", "whole"},
     "dtypes": {"errors"},
@@ -28,13 +29,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "program": {"errors", "dtypes", "ir", "ops", "passes", "liveness", "_core"},
     "tensor": {"errors", "whole", "keys", "dtypes", "ir", "ops", "places", "program"},
     "nn": {"errors", "whole", "dtypes", "ir", "ops", "places", "program", "tensor"},
-    "optim": {"errors", "whole", "dtypes", "ir", "places", "program", "tensor", "nn"},
+    "optim": {"later", "errors", "whole", "dtypes", "ir", "places", "program", "tensor", "nn"},
     "utils": {"errors", "whole", "keys", "dtypes", "places", "tensor"},  # PyTorch's name; it holds utils.data alone
     "export": {"errors", "dtypes", "ir", "ops"},
     "replay": {"errors", "ir", "passes", "tensor"},
     "graph": {"errors", "dtypes", "ir", "ops", "places", "passes", "program", "replay", "tensor", "nn", "export"},
     "trace": {"errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
-    "draw": {"errors", "export", "graph", "trace"},
+    "drawing": {"errors", "export", "graph", "trace"},
     "compile": {"errors", "ir", "passes", "program", "tensor", "nn", "optim", "graph", "trace"},
     "recorded": {"errors", "ir", "tensor", "graph"},
     "onnx": {"errors", "dtypes", "ir", "ops", "tensor", "nn", "graph", "trace"},
@@ -147,7 +148,20 @@ def test_passes_do_not_import_each_other(path: Path) -> None:
         assert not [m for m, _, _ in inside(path) if part_of(m) == "passes"]
 
 
-HEAVY = {"networkx", "torch", "matplotlib", "rich", "typer", "tqdm", "sklearn", "pandas", "PIL", "onnx", "jax"}
+HEAVY = {
+    "networkx",
+    "torch",
+    "matplotlib",
+    "rich",
+    "typer",
+    "tqdm",
+    "sklearn",
+    "pandas",
+    "PIL",
+    "onnx",
+    "jax",
+    "subprocess",
+}
 
 
 @files

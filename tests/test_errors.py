@@ -287,11 +287,11 @@ OPTIMIZERS: Table = {
         ValueError,
         "nesterov",
     ),
-    "unknown setting": (
-        lambda: gn.optim.SGD([{"params": [weight()], "rate": 1}]),
+    "misspelt setting": (
+        lambda: gn.optim.SGD([{"params": [weight()], "momentun": 1}]),
         gn.ArgumentError,
-        (ValueError, TypeError),
-        "'rate'",
+        ValueError,
+        "'momentun'.*'momentum'",
     ),
     "state of another": (
         lambda: gn.optim.SGD([weight()]).load_state_dict(gn.optim.SGD([weight(), weight()]).state_dict()),

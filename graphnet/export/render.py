@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import subprocess
 
 from graphnet.errors import MissingPackageError, RenderError
 
@@ -54,6 +53,8 @@ def rendered(text: str, format: str, timeout: float = _PATIENT) -> bytes:
 
 
 def _graphviz(program: str, text: str, format: str, timeout: float) -> bytes:
+    import subprocess
+
     try:
         done = subprocess.run(
             [program, f"-T{format}"],
