@@ -137,19 +137,36 @@ void Program::set_params(int step, const std::vector<double>& params) {
   s.params = params;
 }
 
-void Program::set_source(int step, const View& source) {
-  Step& s = inside(step, {Kind::call});
-  View& have = s.in.at(0);
-  bool same = source.dtype == have.dtype && source.rank == have.rank;
-  for (int d = 0; same && d < have.rank; ++d) same = source.shape[d] == have.shape[d];
-  if (!same) throw ValueError("program: input " + std::to_string(step) + " has another shape or dtype than planned");
-  have = source;
+void Program::set_param(int step, int index, double value) {
+  steps_.at(static_cast<size_t>(step)).params.at(static_cast<size_t>(index)) = value;
+}
+
+void Program::watch(View* view) { watched_.push_back(view); }
+
+int Program::external(const void* base, int64_t bytes) {
+  std::vector<View*> views = watched_;
+  for (Step& step : steps_) {
+    for (View& view : step.in) views.push_back(&view);
+    for (View& view : step.out) views.push_back(&view);
+  }
+  std::vector<Place> places;
+  for (View* view : views) {
+    const auto offset = reinterpret_cast<intptr_t>(view->data) - reinterpret_cast<intptr_t>(base);
+    if (offset >= 0 && offset < bytes) places.push_back({view, offset});
+  }
+  external_.push_back(std::move(places));
+  return static_cast<int>(external_.size()) - 1;
+}
+
+void Program::relocate(int number, void* data) {
+  for (const Place& place : external_[static_cast<size_t>(number)])
+    place.view->data = static_cast<char*>(data) + place.offset;
 }
 
 void Program::run(const std::function<void()>& poll) {
   failed_ = at_ = -1;
   poll_ = &poll;
-  polled_ = std::chrono::steady_clock::now();
+  polled_ = {};
   for (Stack& stack : stacks_) stack.clear();
   try {
     run_steps(0, size());
@@ -222,6 +239,7 @@ void Program::run_repeat(Step& s, int at) {
 
 void Program::trip() {
   const auto now = std::chrono::steady_clock::now();
+  if (polled_.time_since_epoch().count() == 0) polled_ = now;
   if (now - polled_ < kPollEvery) return;
   polled_ = now;
   (*poll_)();
@@ -229,7 +247,6 @@ void Program::trip() {
 
 int Program::size() const { return static_cast<int>(steps_.size()); }
 int Program::failed() const { return failed_; }
-const View& Program::source(int step) const { return steps_.at(static_cast<size_t>(step)).in.at(0); }
 
 int64_t Program::stacked() const {
   int64_t total = 0;

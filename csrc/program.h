@@ -23,8 +23,14 @@ class Program {
   int add(int kernel, std::vector<View> in, std::vector<View> out, std::vector<double> params);
 
   void set_params(int step, const std::vector<double>& params);
-  // Lets a step read its first input from elsewhere: memory of the same shape and dtype.
-  void set_source(int step, const View& source);
+  // Another number, which the caller vouches for.
+  void set_param(int step, int index, double value);
+
+  // Has a view of the caller's own follow where memory goes.
+  void watch(View* view);
+  // Memory that will lie elsewhere for a run, such as an input's: gives it a number. All steps are there by then.
+  int external(const void* base, int64_t bytes);
+  void relocate(int number, void* data);
 
   // Control flow is a step with the steps inside it behind it. open_* appends it; middle() ends its first block, the
   // condition of a `while` or the then-branch of an `if`; close() ends it.
@@ -46,7 +52,6 @@ class Program {
 
   int size() const;
   int failed() const;
-  const View& source(int step) const;
   // Bytes that stacks hold since the last run.
   int64_t stacked() const;
 
@@ -71,10 +76,17 @@ class Program {
   void run_repeat(Step& s, int at);
   void trip();
 
+  struct Place {
+    View* view;
+    int64_t offset;
+  };
+
   std::vector<Step> steps_;
+  std::vector<View*> watched_;
+  std::vector<std::vector<Place>> external_;
   std::vector<Stack> stacks_;
   const std::function<void()>* poll_ = nullptr;
-  std::chrono::steady_clock::time_point polled_;
+  std::chrono::steady_clock::time_point polled_;  // 0 before the first trip
   int failed_ = -1;
   int at_ = -1;
 };

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphError
 from graphnet.graph import Graph, nest
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
-from graphnet.nn.naming import structure_version
+from graphnet.nn.naming import structure_cell, structure_version
 from graphnet.optim import Optimizer
-from graphnet.passes import clip_norm
-from graphnet.program import Program
+from graphnet.passes import Update, add_updates, clip_norm, optimize
+from graphnet.program import Array, Caller, Program, set_tensor_layout
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor
+from graphnet.tensor.autograd import Memory
 from graphnet.tensor.core import make
 from graphnet.trace import trace
 
@@ -23,41 +23,42 @@ __all__ = ["Compiled", "TrainStep", "compile"]
 
 PLANS = 16  # kept per network; the one used longest ago goes first
 
-
-class _Plans:
-    """Programs by input types, made anew when a module changed or memory moved."""
-
-    def __init__(self, build: Callable[[tuple[Any, ...]], Any]) -> None:
-        self._build = build
-        self._kept: OrderedDict[tuple[TensorType, ...], tuple[int, Any]] = OrderedDict()
-
-    def find(self, tensors: tuple[Tensor, ...], version: Callable[[], Any]) -> Any:
-        key = tuple(t._type() for t in tensors)
-        found = self._kept.get(key)
-        if found is None or found[0] != version() or found[1].program.moved():
-            plan = self._build(tensors)
-            found = version(), plan  # after building: it may have filled lazy layers
-            self._kept[key] = found
-            if len(self._kept) > PLANS:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return found[1]
+set_tensor_layout(Tensor, Memory)
 
 
 def _tensors(network: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Inputs as tensors; floating-point arrays in the network's float type."""
-    if all(isinstance(value, Tensor) for value in inputs):
-        return inputs
     if isinstance(network, Graph):
-        return tuple(network.take(node, value) for node, value in zip(network.inputs, inputs, strict=False))
-    if isinstance(network, Module):
+        inputs = tuple(network.take(node, value) for node, value in zip(network.inputs, inputs, strict=False))
+    elif isinstance(network, Module):
         inputs, _ = network._take_arrays(inputs, {})
-    return tuple(check_tensor("input", value) for value in inputs)
+    tensors = [check_tensor("input", value) for value in inputs]
+    return tuple(t if type(t) is Tensor else make(t._values(), t._dtype) for t in tensors)
 
 
-class _ForwardPlan(NamedTuple):
-    program: Program
-    structure: Any
+def _keep(caller: Caller, plan: Any) -> None:
+    """Enter a plan, in the place of those that it replaces."""
+    others = [p for p in caller.plans if p.valid() and p.info.types != plan.info.types]
+    caller.plans = [plan, *others[: PLANS - 1]]
+
+
+def _types(tensors: Sequence[Tensor]) -> tuple[TensorType, ...]:
+    return tuple(t._type() for t in tensors)
+
+
+class _Info:
+    """What is known of a plan besides how to run it."""
+
+    def __init__(self, types: tuple[TensorType, ...], program: Program, version: int) -> None:
+        self.types, self.program, self.version = types, program, version
+        self.updates: list[_Update] = []
+
+
+def _callable(program: Program, structure: Any) -> Any:
+    like = [make(array, dtype) for array, dtype in zip(program.outputs, program.types)]
+    single = structure == 0 or (structure is None and len(like) == 1)
+    finish = None if single else lambda results: nest(structure, list(results))
+    return program.callable(like, structure_cell(), finish)
 
 
 class Compiled:
@@ -65,11 +66,8 @@ class Compiled:
 
     def __init__(self, network: Any) -> None:
         self.network = network
-        self._plans = _Plans(self._build)
-
-    def _build(self, tensors: tuple[Any, ...]) -> _ForwardPlan:
-        graph = trace(self.network, *tensors)
-        return _ForwardPlan(Program(graph, graph.outputs), graph.structure)
+        self._caller = Caller(train=False)
+        self._call = self._caller.call
 
     def __call__(self, *inputs: Any) -> Any:
         """Run it, on tensors or arrays.
@@ -78,13 +76,24 @@ class Compiled:
             ShapeError, DTypeError, TraceError: as `graphnet.trace`, the first time that inputs of their types come.
             IndexOutOfRangeError: what a kernel found in the data.
         """
+        result = self._call(inputs)
+        return result if result is not NotImplemented else self._prepare(inputs)
+
+    def _prepare(self, inputs: tuple[Any, ...]) -> Any:
+        """A call that no plan fits as it is."""
         if any(isinstance(i, SymbolicTensor) for i in inputs):
             return self.network(*inputs)
         tensors = _tensors(self.network, inputs)
-        plan = self._plans.find(tensors, structure_version)
-        results = plan.program.run(tuple(t._values() for t in tensors))
-        types = plan.program.types
-        return nest(plan.structure, [make(array, dtype) for array, dtype in zip(results, types)])
+        result = self._call(tensors)
+        if result is not NotImplemented:
+            return result
+        graph = trace(self.network, *tensors)
+        fused = optimize(graph)
+        program = Program(fused, fused.outputs)
+        plan = _callable(program, graph.structure)
+        plan.info = _Info(_types(tensors), program, structure_version())
+        _keep(self._caller, plan)
+        return plan.run(tensors)
 
     def __repr__(self) -> str:
         return f"compile({self.network!r})"
@@ -111,19 +120,13 @@ def compile(network: Any) -> Compiled:
     return Compiled(network)
 
 
-class _StepPlan(NamedTuple):
-    program: Program
-    updates: list[_Update]
-    state: Any  # the optimizer's, held so that a new one cannot have its id
-
-
 class _Update:
     """The step of a program that updates a parameter."""
 
-    __slots__ = ("group", "numbers", "parameter", "step")
-
-    def __init__(self, step: int, parameter: Parameter, group: dict[str, Any], numbers: tuple[float, ...]) -> None:
-        self.step, self.parameter, self.group, self.numbers = step, parameter, group, numbers
+    def __init__(self, parameter: Parameter, group: dict[str, Any], memory: tuple[Array, ...]) -> None:
+        self.parameter, self.group, self.memory = parameter, group, memory
+        self.step = -1
+        self.numbers: tuple[float, ...] = ()
 
 
 class TrainStep:
@@ -157,8 +160,9 @@ class TrainStep:
         if not isinstance(optimizer, Optimizer):
             raise ArgumentTypeError(f"TrainStep: expects an optimizer, got a {type(optimizer).__name__}")
         self.network, self.loss, self.optimizer = network, loss, optimizer
+        self._caller = Caller(train=True)
+        self._call = self._caller.call
         self.max_grad_norm = max_grad_norm
-        self._plans = _Plans(self._build)
 
     @property
     def max_grad_norm(self) -> float | None:
@@ -172,38 +176,7 @@ class TrainStep:
         if value is not None and not value >= 0:
             raise ArgumentError(f"TrainStep: max_grad_norm is a number from 0 up, got {value}")
         self._max_grad_norm = value
-
-    def _version(self) -> tuple[Any, ...]:
-        groups = self.optimizer.param_groups
-        kept = ((len(g["params"]), self.optimizer.kept(g)) for g in groups)
-        return structure_version(), id(self.optimizer.state), self._max_grad_norm, *kept
-
-    def _build(self, tensors: tuple[Any, ...]) -> _StepPlan:
-        def network(*arguments: Any) -> Any:
-            return self.loss(self.network(*arguments[:-1]), arguments[-1])
-
-        graph = trace(network, *tensors)
-        gradient = graph.gradient()
-        found = dict(zip(gradient.trained(), gradient.outputs[1:]))
-        chosen = [
-            (parameter, group, found[parameter])
-            for group in self.optimizer.param_groups
-            for parameter in group["params"]
-            if parameter in found
-        ]
-        if not chosen:
-            raise GradientError("TrainStep: the loss depends on none of the optimizer's parameters")
-        operands = [operand for _, _, operand in chosen]
-        if self._max_grad_norm is not None:
-            operands = clip_norm(gradient, operands, self._max_grad_norm)
-        program = Program(gradient, [gradient.outputs[0], *operands], copied=1)
-        updates = []
-        for (parameter, group, _), operand in zip(chosen, operands):
-            outputs = self.optimizer.overwritten(parameter, group)
-            numbers = self.optimizer.numbers(parameter, group)
-            step = program.update(self.optimizer.kernel, operand, outputs, numbers)
-            updates.append(_Update(step, parameter, group, numbers))
-        return _StepPlan(program, updates, self.optimizer.state)
+        self._caller.plans = []  # they scale gradients otherwise
 
     def __call__(self, *inputs: Any) -> Tensor:
         """Do one step: `step(x, y)` with inputs first and the target last. Gives the loss before the update.
@@ -212,17 +185,106 @@ class TrainStep:
             ShapeError, DTypeError, TraceError: as `graphnet.trace`, the first time that inputs of their types come.
             IndexOutOfRangeError: a class label outside its range; nothing was updated then.
         """
+        result: Tensor = self._call(inputs)
+        return result if result is not NotImplemented else self._prepare(inputs)
+
+    def _prepare(self, inputs: tuple[Any, ...]) -> Tensor:
+        """A step that no plan fits as it is: the first ones, and those after changes of network or optimizer."""
         if len(inputs) < 2:
             raise ArgumentTypeError(f"TrainStep: expects inputs and a target, got {len(inputs)} arguments")
         tensors = _tensors(self.network, inputs)
-        plan = self._plans.find(tensors, self._version)
-        for update in plan.updates:
-            numbers = self.optimizer.numbers(update.parameter, update.group)
-            if numbers != update.numbers:
-                plan.program.set_params(update.step, numbers)
-                update.numbers = numbers
-        (loss,) = plan.program.run(tuple(t._values() for t in tensors))
-        for update in plan.updates:
+        result = self._call(tensors)
+        if result is not NotImplemented:
+            return result  # type: ignore[no-any-return]
+        types = _types(tensors)
+        plan = next((p for p in self._caller.plans if p.info.types == types and self._fits(p)), None)
+        if plan is None:
+            plan = self._build(tensors)
+        plan.rest()
+        self._push_numbers(plan.info)
+        loss: Tensor | None = plan.run(tensors)
+        if loss is None:
+            raise GraphError("TrainStep: the network changed while a step was made ready")
+        for update in plan.info.updates:
             self.optimizer.advance(update.parameter)
         self.optimizer.stepped = True
-        return make(loss, plan.program.types[0])
+        self._push_numbers(plan.info)
+        self._arm(plan)
+        return loss
+
+    def _chosen(self, trained: Any) -> list[tuple[Parameter, dict[str, Any]]]:
+        return [(p, group) for group in self.optimizer.param_groups for p in group["params"] if p in trained]
+
+    def _fits(self, plan: Any) -> bool:
+        """Whether a plan is one for the optimizer as it is now."""
+        updates: list[_Update] = plan.info.updates
+        chosen = self._chosen(plan.info.trained)
+        return (
+            plan.valid()
+            and len(chosen) == len(updates)
+            and all(p is u.parameter and group is u.group for (p, group), u in zip(chosen, updates))
+            and all(
+                len(memory) == len(u.memory) and all(a is b for a, b in zip(memory, u.memory))
+                for u in updates
+                for memory in [self.optimizer.overwritten(u.parameter, u.group)]
+            )
+        )
+
+    def _build(self, tensors: tuple[Any, ...]) -> Any:
+        def network(*arguments: Any) -> Any:
+            return self.loss(self.network(*arguments[:-1]), arguments[-1])
+
+        gradient = trace(network, *tensors).gradient()
+        found = dict(zip(gradient.trained(), gradient.outputs[1:]))
+        updates = [_Update(p, group, self.optimizer.overwritten(p, group)) for p, group in self._chosen(found)]
+        if not updates:
+            raise GradientError("TrainStep: the loss depends on none of the optimizer's parameters")
+        gradients = [found[u.parameter] for u in updates]
+        if self._max_grad_norm is not None:
+            gradients = clip_norm(gradient, gradients, self._max_grad_norm)
+        rows = []
+        for u, operand in zip(updates, gradients):
+            kept = [tensor for _, tensor in self._kept(u)]
+            rows.append(Update(self.optimizer.kernel, operand, (u.parameter, *kept)))
+            u.numbers = self.optimizer.numbers(u.parameter, u.group)
+        graph = optimize(add_updates(gradient, rows))
+        program = Program(graph, graph.outputs, 1, [u.numbers for u in updates])
+        for number, update in enumerate(updates):
+            update.step = program.updates[number]
+        plan = _callable(program, 0)
+        plan.info = _Info(_types(tensors), program, structure_version())
+        plan.info.updates, plan.info.trained = updates, set(found)
+        _keep(self._caller, plan)
+        return plan
+
+    def _push_numbers(self, info: _Info) -> None:
+        for update in info.updates:
+            numbers = self.optimizer.numbers(update.parameter, update.group)
+            if numbers != update.numbers:
+                info.program.set_params(update.step, numbers)
+                update.numbers = numbers
+
+    def _kept(self, update: _Update) -> list[tuple[str, Tensor]]:
+        """What the optimizer keeps for a parameter."""
+        names = self.optimizer.kept(update.group)
+        return [(name, self.optimizer.state[update.parameter][name]) for name in names]
+
+    def _arm(self, plan: Any) -> None:
+        """Let the plan take steps by itself, as long as it finds the optimizer as it is now."""
+        optimizer = self.optimizer
+        varying = {id(group): optimizer.varying(group) for group in optimizer.param_groups}
+        plain = all(_is_plain(v) for g in optimizer.param_groups for k, v in g.items() if not k.startswith("param"))
+        if None in varying.values() or not plain or type(optimizer).advance is not Optimizer.advance:
+            return
+        rows = []
+        for u in plan.info.updates:
+            kept = tuple((name, tensor, tensor._values()) for name, tensor in self._kept(u))
+            rows.append((u.step, u.parameter, kept, varying[id(u.group)]))
+        plan.train(optimizer, optimizer.param_groups, rows, optimizer.counted)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a setting cannot change but by being another object."""
+    if type(value) is tuple:
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)

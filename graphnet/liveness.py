@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from graphnet.ir import BRANCH, Constant, Graph, Loop, Node, Operand, TensorType, Value
-from graphnet.ops import TABLE
+from graphnet.ops import row
 from graphnet.passes.memory import Buffer
 
 __all__ = ["Liveness", "needed"]
@@ -52,7 +52,7 @@ class Liveness:
 
     def is_view(self, node: Node) -> bool:
         """Whether a node's result lies in the memory of its operand: not where that would have to be packed first."""
-        op = TABLE.get(node.op)
+        op = row(node.op)
         if op is None or op.view is None or node.inputs[0] in self.graph.updates:  # the old value is gone after a run
             return False
         return not op.packed or self._is_contiguous(node.inputs[0])
@@ -64,7 +64,7 @@ class Liveness:
                 operand = self.given[operand]
                 continue
             node = operand.node
-            op = TABLE.get(node.op)
+            op = row(node.op)
             if op is None or op.view is None:
                 return op is None or op.source is None
             if node.op not in ("reshape", "detach"):
@@ -83,7 +83,9 @@ class Liveness:
             if node.blocks:
                 self._control(graph, node)
             elif node.op != "input":
-                source = node.inputs[0] if self.is_view(node) else None
+                op = row(node.op)
+                overwrites = None if op is None else op.overwrites
+                source = node.inputs[overwrites or 0] if overwrites is not None or self.is_view(node) else None
                 self._own(Value(node), graph.types[node][0], source)
             elif graph is self.graph:
                 self._own(Value(node), graph.types[node][0], None)
@@ -140,7 +142,7 @@ class Liveness:
 def needed(graph: Graph, outputs: Iterable[Operand]) -> set[Node]:
     """The nodes that lead to the outputs, the inputs, and what is drawn anew at every run."""
     found: set[Node] = set(graph.inputs)
-    found.update(node for node in graph.nodes if node.op in TABLE and TABLE[node.op].fresh)
+    found.update(node for node in graph.nodes if (op := row(node.op)) is not None and op.fresh)
     stack = [o.node for o in outputs if isinstance(o, Value)]
     while stack:
         node = stack.pop()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from graphnet.dtypes import dtype_of
 from graphnet.errors import ArgumentError, DTypeError, IndexOutOfRangeError, TripLimitError
 from graphnet.ir import BRANCH, Constant, Graph, Literal, Loop, Node, Operand, TensorType, Value
 from graphnet.liveness import Liveness
-from graphnet.ops import TABLE, Op
+from graphnet.ops import Op, row
 from graphnet.passes.memory import ALIGNMENT, Plan, plan
 
 try:
@@ -25,6 +25,7 @@ except ImportError as error:
     ) from None
 
 __all__ = [
+    "Caller",
     "Program",
     "config",
     "execute",
@@ -33,6 +34,7 @@ __all__ = [
     "run_kernel",
     "set_float32_matmul_precision",
     "set_num_threads",
+    "set_tensor_layout",
     "show_config",
 ]
 
@@ -139,74 +141,76 @@ class Program:
     """A graph with known sizes as flat instructions over one arena, run in one call.
 
     The nodes that lead to `outputs` and to the graph's updates are computed in order; then the buffers are updated.
-    Parameters and constants are read where they lie, so their values may change between runs; their memory may not
-    (see `moved`). Random keys are drawn anew before each run, in the graph's order, needed or not: an eager call
-    draws as many.
+    Parameters and constants are read where they lie, so their values may change between runs; their memory may not.
+    Inputs are read where the caller has them, and outputs are written into new arrays, where that is possible. Random
+    keys are drawn anew before each run, in the graph's order, needed or not: an eager call draws as many.
 
     Args:
         graph: a graph whose sizes are all numbers.
         outputs: what to compute; results of nodes, parameters, constants or literals.
-        copied: how many of the outputs `run` returns; the others are there for steps added with `update`.
+        copied: how many of the outputs a call returns; the others are computed for what they overwrite.
+        numbers: what the updates' kernels take besides memory, by the number in their nodes' settings.
     """
 
-    def __init__(self, graph: Graph, outputs: Sequence[Operand], copied: int | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        outputs: Sequence[Operand],
+        copied: int | None = None,
+        numbers: Sequence[tuple[float, ...]] = (),
+    ) -> None:
         self._program = _core.Program()
-        self._lock = threading.Lock()
         self._arrays: dict[Operand, Array] = {}
         self._nodes: list[Node] = []  # of each step, for errors
-        self.constants: list[tuple[Any, Array]] = []
+        self._numbers = numbers
+        self.constants: dict[Any, Array] = {}
+        self.updates: dict[int, int] = {}  # number of an update -> its step
         self._fresh: list[tuple[Op, Node, Array]] = []  # sources that give another result at every run
         self._stacks: dict[Value, int] = {}
         self._live = Liveness(graph, [*outputs, *graph.updates.values()])
+        returned = outputs[:copied]
+        self._elsewhere = self._own_memory(outputs, returned)
         self.plan = self._allocate()
-        for node in graph.inputs:
-            target = self._arrays[Value(node)]
-            self._add(node, "copy", (np.zeros_like(target),), (target,), ())
         self._block(graph)
         self._updated: list[Any] = list(graph.updates)
         for buffer, new in graph.updates.items():  # last, so that a run that fails before leaves all as it was
             node = new.node if isinstance(new, Value) else Node("copy", ())
             self._add(node, "copy", (self._array(new),), (self._array(buffer),), ())
-        self._outputs = [self._array(o) for o in outputs[:copied]]
-        self.types = [dtype_of(array) for array in self._outputs]
-
-    def moved(self) -> bool:
-        """Whether a parameter or constant lies elsewhere than when the program was made."""
-        return any(constant._array is not array for constant, array in self.constants)
-
-    def update(self, kernel: str, gradient: Operand, outputs: tuple[Array, ...], params: tuple[float, ...]) -> int:
-        """Add a step that overwrites memory outside the arena, such as an optimizer's; gives its number."""
-        node = gradient.node if isinstance(gradient, Value) else Node(kernel, ())
-        return self._add(node, kernel, (self._array(gradient),), outputs, params)
+        self.inputs = [self._arrays[Value(node)] for node in graph.inputs]
+        self.outputs = [self._array(o) for o in returned]
+        self._direct = [isinstance(o, Value) and o in self._elsewhere for o in returned]
+        self.types = [dtype_of(array) for array in self.outputs]
 
     def set_params(self, step: int, params: tuple[float, ...]) -> None:
         """Change the numbers of a step."""
         self._program.set_params(step, params)
 
-    def run(self, sources: tuple[Array, ...]) -> list[Array]:
-        """Compute the outputs, as new arrays.
+    def callable(self, like: Sequence[Any], version: list[Any], finish: Callable[..., Any] | None = None) -> Any:
+        """The program as something that a `Caller` can hold.
 
-        Raises:
-            ArgumentError, DTypeError, IndexOutOfRangeError: what a kernel found in the data, with its node's place.
-            TripLimitError: a loop would make more trips than it may.
+        Args:
+            like: tensors of the types of the outputs; results are made like them.
+            version: a list of one object, which is another one when the network may have changed.
+            finish: makes what a call gives of the tuple of results; None for a single one as it is.
         """
-        with self._lock:
-            for op, drawn, array in self._fresh:
-                assert op.source is not None
-                array[...] = op.source(drawn.attrs)
-            try:
-                self._program.run(sources)
-            except (IndexError, ValueError, TypeError) as error:
-                step = self._program.failed
-                place = f"{self._nodes[step].describe()}: " if step >= 0 else ""
-                kind = {IndexError: IndexOutOfRangeError, TypeError: DTypeError}.get(type(error), ArgumentError)
-                raise kind(f"{place}{error}") from None
-            except RuntimeError as error:
-                step = self._program.failed
-                raise TripLimitError(f"{self._nodes[step].describe()}: {error}") from None
-            for buffer in self._updated:
-                buffer._memory.version += 1
-            return [array.copy() for array in self._outputs]  # the arena is written again by the next run
+        outputs = list(zip(self.outputs, self._direct, like))
+        fixed = list(self.constants.items())
+        plan = _core.Plan(self._program, self.inputs, outputs, fixed, version, self._failed, finish)
+        if self._fresh:
+            plan.draw([array for _, _, array in self._fresh], self._draw)
+        if self._updated:
+            plan.update(self._updated)
+        return plan
+
+    def _draw(self) -> list[Array]:
+        """What every run draws anew."""
+        return [op.source(node.attrs) for op, node, _ in self._fresh if op.source is not None]
+
+    def _failed(self, step: int, text: str) -> None:
+        place = f"{self._nodes[step].describe()}: " if step >= 0 else ""
+        raise {"I": IndexOutOfRangeError, "L": TripLimitError, "T": DTypeError}.get(text[0], ArgumentError)(
+            f"{place}{text[1:]}"
+        )
 
     def __len__(self) -> int:
         return int(self._program.size)
@@ -228,20 +232,32 @@ class Program:
                 found = np.asarray(operand.value, operand.dtype.dtype)
             else:
                 assert isinstance(operand, Constant)
-                found = operand._values()
-                self.constants.append((operand, found))
+                found = self.constants[operand] = operand._values()
             self._arrays[operand] = found
         return found
 
+    def _own_memory(self, outputs: Sequence[Operand], returned: Sequence[Operand]) -> set[Value]:
+        """Outputs that go straight into the caller's new arrays: those with a kernel's memory to themselves."""
+        count = Counter(o for o in outputs if isinstance(o, Value))
+        found = {o for o in returned if isinstance(o, Value) and count[o] == 1 and o in self._live.values}
+        return {o for o in found if o.node.op != "input" and not ((op := row(o.node.op)) and op.source)}
+
     def _allocate(self) -> Plan:
         """Give every value its place in the arena."""
-        buffers = self._live.buffers()
+        buffers, inputs = [], set(self._live.graph.inputs)
+        for value, buffer in zip(self._live.values, self._live.buffers()):
+            if value.node in inputs or value in self._elsewhere:
+                shape, dtype = self._live.values[value]  # addresses only: each run has other memory there
+                self._arrays[value] = np.empty(shape, dtype.dtype)
+                buffer = buffer._replace(size=0)
+            buffers.append(buffer)
         planned = plan(buffers)
         arena: Array = np.empty(planned.size + ALIGNMENT, np.uint8)
         skew = -arena.ctypes.data % ALIGNMENT
         for (value, (shape, dtype)), buffer, offset in zip(self._live.values.items(), buffers, planned.offsets):
-            memory = arena[skew + offset : skew + offset + buffer.size]
-            self._arrays[value] = memory.view(dtype.dtype).reshape(shape)
+            if value not in self._arrays:
+                memory = arena[skew + offset : skew + offset + buffer.size]
+                self._arrays[value] = memory.view(dtype.dtype).reshape(shape)
         return planned
 
     def _instruct(self, graph: Graph, node: Node) -> None:
@@ -249,7 +265,8 @@ class Program:
         if node.blocks:
             self._control(node)
             return
-        op, result = TABLE[node.op], Value(node)
+        op, result = row(node.op), Value(node)
+        assert op is not None
         arrays = [self._array(o) for o in node.inputs]
         if op.source is not None:
             self._arrays[result] = op.source(node.attrs) if not op.fresh else self._drawn(graph, op, node)
@@ -261,11 +278,17 @@ class Program:
                 out = self._arrays[result]
                 self._add(node, "copy", (arrays[0],), (out.reshape(arrays[0].shape),), ())
             return
+        assert op.kernel is not None
+        if op.overwrites is not None:
+            number: Any = node.attrs["number"]
+            memory = tuple(arrays[op.overwrites :])
+            step = self._add(node, op.kernel, tuple(arrays[: op.overwrites]), memory, self._numbers[number])
+            self.updates[number] = step
+            return
         out = self._arrays[result]
         if op.zeroed:
             self._add(node, "copy", (np.zeros((), out.dtype),), (out,), ())
         shapes = [a.shape for a in arrays]
-        assert op.kernel is not None
         params = op.params(node.attrs, shapes) if op.params is not None else ()
         self._add(node, op.kernel, tuple(arrays), (_target(op, out, node.attrs, shapes),), params)
 
@@ -340,3 +363,30 @@ class Program:
 
     def _copy(self, node: Node, source: Array, target: Array) -> None:
         self._add(node, "copy", (source,), (target,), ())
+
+
+class Caller:
+    """The plans of a compiled network, the one used last first; calls go to the one that fits.
+
+    Attributes:
+        plans: what `Program.callable` gives.
+        call: takes the inputs as a tuple; NotImplemented where no plan fits.
+    """
+
+    def __init__(self, train: bool) -> None:
+        self._caller = _core.Caller(train)
+        self.call: Callable[[tuple[Any, ...]], Any] = self._caller.function()
+
+    @property
+    def plans(self) -> list[Any]:
+        """The plans."""
+        return self._caller.plans
+
+    @plans.setter
+    def plans(self, plans: list[Any]) -> None:
+        self._caller.plans = plans
+
+
+def set_tensor_layout(tensor: type, memory: type) -> None:
+    """Tell the extension which class results have, and in which slots their memory is."""
+    _core.set_tensor_layout(tensor, memory)

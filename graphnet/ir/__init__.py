@@ -15,6 +15,7 @@ from graphnet.ir.dims import (
 )
 from graphnet.ir.graph import Edge, Graph
 from graphnet.ir.nodes import Constant, Literal, Node, Operand, Origin, Parameter, Scope, TensorType, Value, Where
+from graphnet.ir.rewriter import Rewriter
 
 __all__ = [
     "BRANCH",
@@ -30,6 +31,7 @@ __all__ = [
     "Operand",
     "Origin",
     "Parameter",
+    "Rewriter",
     "Scope",
     "Shape",
     "Symbol",

@@ -1,15 +1,17 @@
 """The table of operations. Importing this package fills it; `TABLE[name]` is a row."""
 
-from graphnet.ops import elementwise, indexing, losses, products, random, reductions, shaping
+from graphnet.ops import elementwise, fused, indexing, losses, products, random, reductions, shaping
 from graphnet.ops.cost import node_flops, result_bytes
-from graphnet.ops.table import TABLE, Op, Site, check_count, infer
+from graphnet.ops.table import FUSED, TABLE, Op, Site, check_count, infer, row
 
 __all__ = [
+    "FUSED",
     "TABLE",
     "Op",
     "Site",
     "check_count",
     "elementwise",
+    "fused",
     "indexing",
     "infer",
     "losses",
@@ -18,5 +20,6 @@ __all__ = [
     "random",
     "reductions",
     "result_bytes",
+    "row",
     "shaping",
 ]

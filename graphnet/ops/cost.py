@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphnet.ir import Dim, Graph, Literal, Node, Operand, Shape, Value, product
-from graphnet.ops.table import TABLE
+from graphnet.ops.table import row
 
 __all__ = ["node_flops", "result_bytes"]
 
@@ -19,7 +19,7 @@ def node_flops(graph: Graph, node: Node) -> Dim:
         >>> [node_flops(graph, node) for node in graph.nodes]
         [0, 160*N, 4*N]
     """
-    op = TABLE.get(node.op)
+    op = row(node.op)
     if op is None:
         return 0
     return op.count_flops(node.attrs, [_shape(graph, o) for o in node.inputs], graph.types[node][0].shape)
@@ -34,7 +34,7 @@ def result_bytes(graph: Graph, node: Node) -> Dim:
         >>> result_bytes(graph, graph.node("linear"))
         16*N
     """
-    op = TABLE.get(node.op)
+    op = row(node.op)
     if node.op == "input" or (op is not None and op.view is not None):
         return 0
     total: Dim = 0

@@ -12,7 +12,7 @@ from graphnet.ir import Dim, Shape, Unifier, product, render_shape
 from graphnet.ops.onnx_elementwise import GEMM, MATMUL
 from graphnet.ops.table import FLOAT, Attrs, Op, Site, broadcast, register
 
-__all__: list[str] = []
+__all__ = ["LINEAR_ROW", "MATMUL_ROW"]
 
 
 def _multiplied(unifier: Unifier, attrs: Attrs, a: Shape, b: Shape) -> Shape:
@@ -37,7 +37,7 @@ def _transposed(n: Site, x: Any, rank: int) -> Any:
     return n("permute", x, axes=(*range(rank - 2), rank - 1, rank - 2))
 
 
-register(
+MATMUL_ROW = register(
     Op(
         name="matmul",  # of matrices, batched over leading axes, which broadcast
         shape=_multiplied,
@@ -97,7 +97,7 @@ def _linear_reference(x: Any, weight: Any, bias: Any = 0) -> Any:
     return x @ weight.T + bias
 
 
-register(
+LINEAR_ROW = register(
     Op(
         name="linear",  # y = x A^T + b, as torch.nn.functional.linear; x (*, in), A (out, in), b (out)
         shape=_linear,

@@ -20,7 +20,19 @@ from graphnet.errors import ArgumentTypeError, DTypeError, ShapeError
 from graphnet.ir import Dim, Shape, TensorType, Unifier, product
 from graphnet.ops.onnx import Onnx
 
-__all__ = ["TABLE", "Attrs", "FlopsRule", "GradientRule", "Op", "Site", "broadcast", "infer", "register"]
+__all__ = [
+    "FUSED",
+    "TABLE",
+    "Attrs",
+    "FlopsRule",
+    "GradientRule",
+    "Op",
+    "Site",
+    "broadcast",
+    "infer",
+    "register",
+    "row",
+]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Attrs: TypeAlias = "Mapping[str, Any]"
@@ -87,6 +99,8 @@ class Op:
         reference: the same in NumPy, for tests.
         label: what pictures show; the name where empty.
         onnx: the ONNX operator that takes the same operands and no attributes, or how it is read and written.
+        overwrites: for rows that passes write: the operand from which on operands are the memory of the result, which
+            the kernel updates; the result is the first of them.
         flops: how many additions, multiplications, comparisons and elementary functions it computes: for each
             element of the result, or a rule for all of them. Views and sources compute none.
     """
@@ -114,6 +128,7 @@ class Op:
     fresh: bool = False
     label: str = ""
     onnx: str | Onnx | None = None
+    overwrites: int | None = None
     flops: int | FlopsRule = 1
 
     def count_flops(self, attrs: Attrs, shapes: Sequence[Shape], shape: Shape) -> Dim:
@@ -161,6 +176,7 @@ class Op:
 
 
 TABLE: dict[str, Op] = {}
+FUSED: dict[str, Op] = {}  # rows that only passes write: several ops as one kernel, updates in place
 
 
 def register(op: Op) -> Op:
@@ -168,6 +184,11 @@ def register(op: Op) -> Op:
     assert op.name not in TABLE, f"two rows for {op.name}"
     TABLE[op.name] = op
     return op
+
+
+def row(name: str) -> Op | None:
+    """The row of that name, of either table."""
+    return TABLE.get(name) or FUSED.get(name)
 
 
 def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -> TensorType:

@@ -84,6 +84,10 @@ class Adagrad(Optimizer):
         """What is kept for each parameter."""
         return ("sum",)
 
+    def varying(self, group: dict[str, Any]) -> int | None:
+        """None without a decay of the learning rate."""
+        return None if group["lr_decay"] else -1
+
     def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:
         """Learning rate as it is by now and so on, as the kernel takes them."""
         done = self.state[parameter].get("step", 0)

@@ -89,6 +89,10 @@ class Adam(Optimizer):
         """What is kept for each parameter."""
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
+    def varying(self, group: dict[str, Any]) -> int | None:
+        """The number of the step."""
+        return 6
+
     def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:
         """Learning rate, decays and the number of the step, as the kernel takes them."""
         return (

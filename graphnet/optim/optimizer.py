@@ -164,6 +164,13 @@ class Optimizer:
         """What the update kernel takes besides memory, for the next update of a parameter."""
         raise NotImplementedError
 
+    def varying(self, group: dict[str, Any]) -> int | None:
+        """Which of `numbers` changes from step to step: -1 none, an index the one that is the number of the step.
+
+        None where others may change: compiled steps then ask for all of them every time.
+        """
+        return None
+
     def advance(self, parameter: Parameter) -> None:
         """Note that a parameter was updated."""
         if self.counted:

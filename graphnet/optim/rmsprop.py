@@ -84,6 +84,10 @@ class RMSprop(Optimizer):
         momentum = ("momentum_buffer",) if group["momentum"] else ()
         return ("square_avg", *momentum, *(("grad_avg",) if group["centered"] else ()))
 
+    def varying(self, group: dict[str, Any]) -> int | None:
+        """None."""
+        return -1
+
     def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:
         """Learning rate, decays and so on, as the kernel takes them."""
         names = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")

@@ -81,6 +81,10 @@ class SGD(Optimizer):
         """What is kept for each parameter."""
         return ("momentum_buffer",) if group["momentum"] else ()
 
+    def varying(self, group: dict[str, Any]) -> int | None:
+        """None, after the first step."""
+        return -1
+
     def numbers(self, parameter: Parameter, group: dict[str, Any]) -> tuple[float, ...]:
         """Learning rate, momentum and so on, as the kernel takes them."""
         return (

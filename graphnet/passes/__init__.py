@@ -1,12 +1,52 @@
-"""Pure functions over graphs, in the order in which they apply.
+"""Pure functions over graphs. No pass imports another; this file tells in which order they apply.
 
-Sizes that were learnt are put in, types are checked, gradients are taken and clipped, a graph is bound to inputs of
-given types, and its buffers get their places in memory. No pass imports another.
+Sizes that were learnt are put in, types are checked and gradients are taken while a graph is traced and
+differentiated. What is compiled is then bound to inputs of given types, gets clipped gradients and updates, and goes
+through `optimize`. At the end its buffers get their places in memory.
 """
 
+from collections.abc import Callable
+
+from graphnet.ir import Graph
 from graphnet.passes.clip import clip_norm
+from graphnet.passes.dead import remove_dead
+from graphnet.passes.fusion import fuse
 from graphnet.passes.gradient import differentiate
 from graphnet.passes.memory import plan
+from graphnet.passes.merge import merge_common
+from graphnet.passes.simplify import simplify
 from graphnet.passes.sizes import bind, resolve, verify_types
+from graphnet.passes.updates import Update, add_updates, place_updates
 
-__all__ = ["bind", "clip_norm", "differentiate", "plan", "resolve", "verify_types"]
+__all__ = [
+    "PASSES",
+    "Update",
+    "add_updates",
+    "bind",
+    "clip_norm",
+    "differentiate",
+    "fuse",
+    "merge_common",
+    "optimize",
+    "place_updates",
+    "plan",
+    "remove_dead",
+    "resolve",
+    "simplify",
+    "verify_types",
+]
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (remove_dead, simplify, merge_common, fuse, remove_dead, place_updates)
+
+
+VERIFIED = 2000  # nodes up to which every pass is checked wherever it runs; checking takes as long as the passes
+
+
+def optimize(graph: Graph) -> Graph:
+    """A graph with the same outputs that takes less time, for graphs of which no gradient is taken any more."""
+    for apply in PASSES:
+        graph = apply(graph)
+        if len(graph.nodes) <= VERIFIED:
+            graph.verify()
+            verify_types(graph)
+    return graph

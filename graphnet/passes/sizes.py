@@ -22,7 +22,7 @@ from graphnet.ir import (
     symbols,
 )
 from graphnet.ir.control import check_blocks
-from graphnet.ops import TABLE, infer
+from graphnet.ops import infer, row
 
 __all__ = ["bind", "bound_attrs", "resolve", "verify_types"]
 
@@ -124,7 +124,7 @@ def verify_types(graph: Graph) -> None:
             for block in node.blocks:
                 verify_types(block)
             continue
-        op = TABLE.get(node.op)
+        op = row(node.op)
         if op is None:
             raise GraphError(f"{node.name}: there is no op {node.op!r} in the table")
         types = [_type(graph, operand) for operand in node.inputs]

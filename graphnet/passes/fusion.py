@@ -1,0 +1,101 @@
+"""Fusion: a bias, a ReLU, a mask or an optimizer's update inside the product that it follows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, TensorType, Value
+from graphnet.ops.fused import MATMUL_UPDATES, UPDATES
+
+__all__ = ["fuse"]
+
+_RECTIFIED = {"linear": "linear_relu", "affine": "affine_relu"}
+_UPDATES = {UPDATES[kernel]: name for kernel, name in MATMUL_UPDATES.items()}
+
+
+def fuse(graph: Graph) -> Graph:
+    """The graph with products taking in what is done to their results, where nothing else looks at them.
+
+    Example:
+        >>> import graphnet as gn
+        >>> graph = gn.trace(gn.nn.Sequential(gn.nn.Linear(3, 4), gn.nn.ReLU()), (5, 3))
+        >>> [node.op for node in fuse(graph).nodes]
+        ['input', 'linear_relu']
+    """
+    return _pass(_pass(graph, _into_affine), _into_product)
+
+
+class _Uses:
+    """Which results are looked at just once, by a node."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.count = Counter(o for node in graph.nodes for o in node.inputs if isinstance(o, Value))
+        self.outputs = {o for o in (*graph.outputs, *graph.updates.values()) if isinstance(o, Value)}
+
+    def producer(self, operand: Operand, *ops: str) -> Node | None:
+        """The node of one of these ops whose result is used here and nowhere else."""
+        if not isinstance(operand, Value) or operand.node.op not in ops:
+            return None
+        return operand.node if self.count[operand] == 1 and operand not in self.outputs else None
+
+    def type_of(self, operand: Operand) -> TensorType:
+        """The type of an operand."""
+        if isinstance(operand, Value):
+            return self.graph.type_of(operand)
+        return operand._type() if not isinstance(operand, Literal) else TensorType((), operand.dtype)
+
+
+_Match = tuple[Node, str, tuple[Operand, ...], Mapping[str, object]]  # what goes, the op, operands, settings
+
+
+def _pass(graph: Graph, match: Callable[[_Uses, Node], _Match | None]) -> Graph:
+    uses, absorbed, fused = _Uses(graph), set[Node](), dict[Node, _Match]()
+    for node in graph.nodes:
+        found = match(uses, node)
+        if found is not None:
+            absorbed.add(found[0])
+            fused[node] = found
+    if not fused:
+        return graph
+    new = Rewriter(graph)
+    for node in graph.nodes:
+        if node in fused:
+            _, op, operands, attrs = fused[node]
+            new.emit(node, op, tuple(map(new.now, operands)), attrs)
+        elif node not in absorbed:
+            new.keep(node)
+    return new.finish()
+
+
+def _into_affine(uses: _Uses, node: Node) -> _Match | None:
+    """a @ b + bias."""
+    if node.op != "add":
+        return None
+    result = uses.graph.types[node][0]
+    for operand, bias in (node.inputs, node.inputs[::-1]):
+        product = uses.producer(operand, "matmul")
+        if product is None or isinstance(bias, Literal):
+            continue
+        if uses.type_of(operand) == result and uses.type_of(bias).shape == result.shape[-1:]:
+            return product, "affine", (*product.inputs, bias), {}
+    return None
+
+
+def _into_product(uses: _Uses, node: Node) -> _Match | None:
+    """relu(product), relu_backward(a @ b, y), an update by a @ b."""
+    first = node.inputs[0] if node.inputs else None
+    if first is None:
+        return None
+    if node.op == "relu":
+        product = uses.producer(first, *_RECTIFIED)
+        return None if product is None else (product, _RECTIFIED[product.op], product.inputs, {})
+    if node.op != "relu_backward" and node.op not in _UPDATES:
+        return None
+    product = uses.producer(first, "matmul")
+    if product is None or any(len(uses.type_of(o).shape) != 2 for o in (*product.inputs, *node.inputs[1:])):
+        return None
+    if node.op == "relu_backward":
+        return product, "matmul_relu_backward", (*product.inputs, node.inputs[1]), {}
+    return product, _UPDATES[node.op], (*product.inputs, *node.inputs[1:]), node.attrs

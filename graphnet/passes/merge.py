@@ -1,0 +1,66 @@
+"""Common code: what is computed twice from the same operands is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value
+from graphnet.ops import TABLE
+
+__all__ = ["merge_common"]
+
+
+def merge_common(graph: Graph) -> Graph:
+    """The graph with nodes merged that compute the same from the same operands.
+
+    Parameters and constants are identities and are never merged; neither are random numbers, updates of memory
+    and blocks of control flow.
+
+    Example:
+        >>> import graphnet as gn
+        >>> graph = gn.trace(lambda x: x.exp() + x.exp(), (3,))
+        >>> [node.op for node in merge_common(graph).nodes]
+        ['input', 'exp', 'add']
+    """
+    new = Rewriter(graph)
+    seen: dict[Hashable, Node] = {}
+    for node in graph.nodes:
+        key = _key(node, [new.now(o) for o in node.inputs])
+        before = seen.get(key) if key is not None else None
+        if before is None:
+            new.keep(node)
+            if key is not None:
+                seen[key] = new.result.nodes[-1]
+        else:
+            new.replace(node, Value(before))
+    return new.finish()
+
+
+def _key(node: Node, operands: list[Operand]) -> Hashable | None:
+    """What two nodes have in common that compute the same; None for those that stay."""
+    op = TABLE.get(node.op)
+    if op is None or op.fresh:
+        return None
+    try:
+        return node.op, tuple(map(_operand, operands)), _frozen(node.attrs)
+    except TypeError:
+        return None
+
+
+def _operand(operand: Operand) -> Hashable:
+    if isinstance(operand, Literal):
+        return "literal", _frozen(operand.value), operand.dtype
+    return operand if isinstance(operand, Value) else ("constant", id(operand))
+
+
+def _frozen(value: Any) -> Hashable:
+    """A setting as a key: 1, 1.0 and True differ, and so do 0.0 and -0.0."""
+    if isinstance(value, Mapping):
+        return tuple((name, _frozen(value[name])) for name in sorted(value))
+    if isinstance(value, (tuple, list)):
+        return type(value), tuple(map(_frozen, value))
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        return type(value), repr(value)
+    hash(value)
+    return value  # type: ignore[no-any-return]
