@@ -13,6 +13,7 @@ from graphnet.errors import *
 from graphnet.graph import Graph
 from graphnet.keys import Generator, default_generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from graphnet.later import attach as _attach
+from graphnet.onnx import from_onnx, to_onnx
 from graphnet.program import (
     config,
     get_float32_matmul_precision,
@@ -92,6 +93,7 @@ __all__ = [
     "set_rng_state",
     "show_config",
     "summary",
+    "to_onnx",
     "trace",
     "utils",
     "while_loop",

@@ -38,6 +38,13 @@ def from_onnx(model: Any) -> Any:
     Raises:
         ImportError: the package onnx is not installed.
         GraphError: the file is no valid model, or nodes have no counterpart in graphnet; they are named.
+
+    Example:
+        >>> import graphnet as gn
+        >>> net = gn.nn.Sequential(gn.nn.Linear(3, 4), gn.nn.ReLU())
+        >>> graph = gn.from_onnx(gn.to_onnx(net, None, ("N", 3)))
+        >>> graph(gn.ones(2, 3)).shape
+        graphnet.Size([2, 4])
     """
     onnx = load_onnx()
     if isinstance(model, (str, os.PathLike)):

@@ -15,7 +15,7 @@ def load_onnx() -> Any:
         ImportError: it is not installed.
     """
     try:
-        for name in ("onnx.checker", "onnx.defs", "onnx.helper", "onnx.numpy_helper"):
+        for name in ("onnx.checker", "onnx.defs", "onnx.helper", "onnx.numpy_helper", "onnx.shape_inference"):
             importlib.import_module(name)
         return importlib.import_module("onnx")
     except ImportError as error:

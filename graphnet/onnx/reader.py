@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,9 @@ from graphnet.ops.onnx import ELEMENT_TYPES, Onnx
 from graphnet.tensor import Tensor, state
 from graphnet.tensor.core import wrap
 
-__all__ = ["Runner"]
+__all__ = ["NOT_TRAINED", "Runner"]
 
+NOT_TRAINED = "graphnet.not_trained"  # metadata: names of initializers that gradients do not change
 RUNNING_STATISTICS = {"BatchNormalization": (3, 4)}  # inputs that are learnt, but not by gradients
 
 
@@ -172,6 +174,9 @@ class Runner:
             for index in RUNNING_STATISTICS.get(node.op_type, ())
             if index < len(node.input)
         }
+        for entry in model.metadata_props:
+            if entry.key == NOT_TRAINED:
+                statistics.update(json.loads(entry.value))
         for tensor in model.graph.initializer:
             array = self.array(tensor, f"the initializer {tensor.name}")
             if array.dtype.kind == "f":

@@ -61,7 +61,7 @@ def _settled(array: Any) -> Known:
     return result
 
 
-def _fold(op: str, arrays: tuple[Known, ...], attrs: Mapping[str, Any]) -> Known:
+def _fold(op: str, arrays: tuple[Known, ...], attrs: Mapping[str, Any]) -> Any:
     """An op on known arrays: its kernel's result, or its reference's where sizes are symbols."""
     if not any(map(open_sizes, arrays)):
         with no_grad():
@@ -69,7 +69,7 @@ def _fold(op: str, arrays: tuple[Known, ...], attrs: Mapping[str, Any]) -> Known
     if op == "cast":
         if attrs["dtype"].category == 1:
             return arrays[0]
-        raise TraceError("an open size is computed with as another type than an integer")
+        return state.tracer.apply(TABLE[op], [make_tensor(arrays[0], {})], dict(attrs))
     return _settled(TABLE[op].reference(*arrays, **attrs))
 
 

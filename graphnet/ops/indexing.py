@@ -215,5 +215,6 @@ register(
         result=int64,
         kernel="argsort",
         params=lambda attrs, shapes: (float(attrs["axis"]), float(attrs["descending"])),
+        onnx=rules.ARGSORT,
     )
 )

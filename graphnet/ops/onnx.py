@@ -99,6 +99,9 @@ class Writer(Protocol):
     def fail(self, why: str) -> Exception:
         """The error to raise for a node that cannot be written."""
 
+    def nth(self, index: int, operator: str, *inputs: str, outputs: int, **attrs: Any) -> str:
+        """Add an ONNX node with several results, and give one of them."""
+
     def __call__(self, operator: str, *inputs: str, **attrs: Any) -> str:
         """Add an ONNX node with one result."""
 

@@ -14,9 +14,11 @@ __all__ = [
     "ANY_",
     "CAST",
     "DIV",
+    "EXPM1",
     "FLOOR_DIV",
     "GEMM",
     "IS_FINITE",
+    "LOG1P",
     "MATMUL",
     "MAX",
     "MIN",
@@ -24,6 +26,7 @@ __all__ = [
     "MUL",
     "NOT_EQUAL",
     "POW",
+    "RELU",
     "RELU_BACKWARD",
     "compared",
     "found",
@@ -123,7 +126,10 @@ def compared(operator: str) -> Onnx:
 
 
 NOT_EQUAL = Onnx(write=lambda w: w("Not", w("Equal", w.x(0), w.x(1))), reads=False)
+EXPM1 = Onnx(write=lambda w: w("Sub", w("Exp", w.x(0)), w.constant(1, w.dtype)), reads=False)
+LOG1P = Onnx(write=lambda w: w("Log", w("Add", w.x(0), w.constant(1, w.dtype))), reads=False)
 IS_FINITE = Onnx(write=lambda w: w("Not", w("Or", w("IsInf", w.x(0)), w("IsNaN", w.x(0)))), reads=False)
+RELU = Onnx("Relu", write=lambda w: w("Relu", w.x(0)) if w.dtype.is_floating_point else w("Max", w.x(0), w.constant(0)))
 RELU_BACKWARD = Onnx(
     write=lambda w: w("Where", w("LessOrEqual", w.x(1), zero := w.constant(0, w.dtype)), zero, w.x(0)), reads=False
 )
@@ -188,10 +194,10 @@ def _read_gemm(n: Reader) -> Any:
 
 
 def _write_linear(w: Writer) -> str:
-    bias = [w.x(2)] if w.count > 2 else []
+    x, weight, *bias = (w.x(i) for i in range(w.count))
     if len(w.shapes[0]) == 2:
-        return w("Gemm", w.x(0), w.x(1), *bias, transB=1)
-    product = w("MatMul", w.x(0), w("Transpose", w.x(1), perm=[1, 0]))
+        return w("Gemm", x, weight, *bias, transB=1)
+    product = w("MatMul", x, w("Transpose", weight, perm=[1, 0]))
     return w("Add", product, *bias) if bias else product
 
 

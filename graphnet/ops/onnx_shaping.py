@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graphnet.dtypes import int64
+from graphnet.dtypes import bool_, int64
 from graphnet.ir import Dim, Shape, product
-from graphnet.ops.onnx import Onnx, Reader, Writer
+from graphnet.ops.onnx import ELEMENT_TYPES, Onnx, Reader, Writer
 
 __all__ = [
+    "ARGSORT",
     "CONCAT",
     "CROSS_ENTROPY",
     "EXPAND",
@@ -73,7 +74,11 @@ def _read_transpose(n: Reader) -> Any:
     return n("permute", x, axes=tuple(axes))
 
 
-TRANSPOSE = Onnx("Transpose", read=_read_transpose, write=lambda w: w("Transpose", w.x(0), perm=list(w.attrs["axes"])))
+def _write_transpose(w: Writer) -> str:
+    return w("Transpose", w.x(0), perm=list(w.attrs["axes"])) if w.shape else w("Identity", w.x(0))
+
+
+TRANSPOSE = Onnx("Transpose", read=_read_transpose, write=_write_transpose)
 
 
 def _read_expand(n: Reader) -> Any:
@@ -259,15 +264,22 @@ def _read_gather_elements(n: Reader) -> Any:
     return n("gather", x, as_int64(n, n.x(1)), axis=axis_in(n, n.attr("axis", 0), len(n.shape(x))))
 
 
-GATHER_ELEMENTS = Onnx(
-    "GatherElements",
-    read=_read_gather_elements,
-    write=lambda w: w("GatherElements", w.x(0), w.x(1), axis=w.attrs["axis"]),
-)
-SCATTER_ADD = Onnx(
-    write=lambda w: w("ScatterElements", _zeros(w), w.x(1), w.x(0), axis=w.attrs["axis"], reduction="add"),
-    reads=False,
-)
+def _write_gather_elements(w: Writer) -> str:
+    if w.shape:
+        return w("GatherElements", w.x(0), w.x(1), axis=w.attrs["axis"])
+    one = w.sizes([1])
+    found = w("GatherElements", w("Reshape", w.x(0), one), w("Reshape", w.x(1), one), axis=0)
+    return w("Reshape", found, w.sizes([]))
+
+
+def _write_scatter_add(w: Writer) -> str:
+    if not w.shape:
+        return w("Identity", w.x(0))
+    return w("ScatterElements", _zeros(w), w.x(1), w.x(0), axis=w.attrs["axis"], reduction="add")
+
+
+GATHER_ELEMENTS = Onnx("GatherElements", read=_read_gather_elements, write=_write_gather_elements)
+SCATTER_ADD = Onnx(write=_write_scatter_add, reads=False)
 
 
 def _write_iota(w: Writer) -> str:
@@ -331,11 +343,54 @@ def _read_cross_entropy(n: Reader) -> Any:
 
 
 def _write_cross_entropy(w: Writer) -> str:
-    if w.attrs["label_smoothing"] or len(w.shapes[1]) != 1:
-        raise w.fail("ONNX has the loss of class indices without label_smoothing only")
-    weight = [w.x(2)] if w.count > 2 else []
-    settings = {"reduction": w.attrs["reduction"], "ignore_index": w.attrs["ignore_index"]}
-    return w("SoftmaxCrossEntropyLoss", w.x(0), w.x(1), *weight, **settings)
+    reduction, smoothing = w.attrs["reduction"], w.attrs["label_smoothing"]
+    scores, target, weight = w.x(0), w.x(1), [w.x(2)] if w.count > 2 else []
+    hard = len(w.shapes[1]) == 1
+    ignore = {"ignore_index": w.attrs["ignore_index"]}
+    if hard and not smoothing:
+        return w("SoftmaxCrossEntropyLoss", scores, target, *weight, reduction=reduction, **ignore)
+    # (1 - s) * loss of the target + s * mean of the losses of all classes
+    logp, along, dtype = w("LogSoftmax", scores, axis=1), w.sizes([1]), w.dtypes[0]
+    classes = w("Cast", w("Squeeze", w.sizes([w.shapes[0][1]]), w.sizes([0])), to=_NUMBER[dtype])
+    weighed = w("Mul", logp, *weight) if weight else logp
+    share = w("Div", w.constant(smoothing, dtype), classes)
+    rest = w.constant(1 - smoothing, dtype)
+    if not hard:
+        wanted = w("Add", w("Mul", target, rest), share)
+        losses = w("Neg", w("ReduceSum", w("Mul", wanted, weighed), along, keepdims=0))
+        return _total(w, losses, None, reduction)
+    own = w("NegativeLogLikelihoodLoss", logp, target, *weight, reduction="none", **ignore)
+    every = w("Neg", w("Mul", w("ReduceSum", weighed, along, keepdims=0), share))
+    skipped = w("Equal", target, w.constant(ignore["ignore_index"], int64))
+    zero = w.constant(0, dtype)
+    losses = w("Where", skipped, zero, w("Add", w("Mul", own, rest), every))
+    safe = w("Where", skipped, w.constant(0, int64), target)
+    each = w("Gather", *weight, safe, axis=0) if weight else w.constant(1, dtype)
+    return _total(w, losses, w("Where", skipped, zero, each), reduction)
 
 
+def _total(w: Writer, losses: str, weights: str | None, reduction: str) -> str:
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return w("ReduceSum", losses, keepdims=0)
+    if weights is None:
+        return w("ReduceMean", losses, keepdims=0)
+    return w("Div", w("ReduceSum", losses, keepdims=0), w("ReduceSum", weights, keepdims=0))
+
+
+_NUMBER = {dtype: number for number, dtype in ELEMENT_TYPES.items()}
 CROSS_ENTROPY = Onnx("SoftmaxCrossEntropyLoss", read=_read_cross_entropy, write=_write_cross_entropy)
+
+
+def _write_argsort(w: Writer) -> str:
+    axis = w.attrs["axis"]
+    if not w.shapes[0]:
+        return w.constant(0, int64)
+    count = w.attrs["count"]
+    x = w("Cast", w.x(0), to=6) if w.dtypes[0] is bool_ else w.x(0)
+    sizes = w.sizes([w.shape[axis] if count is None else count])
+    return w.nth(1, "TopK", x, sizes, outputs=2, axis=axis, largest=int(w.attrs["descending"]))
+
+
+ARGSORT = Onnx(write=_write_argsort, reads=False)

@@ -349,7 +349,7 @@ def prepare(op: Op, operands: Sequence[Any]) -> list[Any]:
     if op.promote == "none":
         return [v if isinstance(v, (Base, Literal)) else _literal(v, None) for v in values]
     start = 1 if op.promote == "after first" else 0
-    if start and not isinstance(values[0], Base):
+    if start and not isinstance(values[0], (Base, Literal)):
         values[0] = _literal(values[0], None)
     group = values[start:]
     typed = next((v.dtype for v in group if isinstance(v, Literal)), None)

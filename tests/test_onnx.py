@@ -1,0 +1,297 @@
+"""Networks as ONNX models and back: equal results in ONNX Runtime, and in graphnet again."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import CASES, ULPS, Case
+
+import graphnet as gn
+from graphnet import nn
+from graphnet.ops import TABLE
+from graphnet.tensor import apply
+
+onnx = pytest.importorskip("onnx")
+
+ALL = [case for cases in CASES.values() for case in cases]
+NOT_IN_ONNX = {name for name, op in TABLE.items() if op.onnx is None}
+
+
+def session(model: Any) -> Any:
+    runtime = pytest.importorskip("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def run(model: Any, *arrays: Any) -> list[Any]:
+    ready = session(model)
+    return list(ready.run(None, {i.name: a for i, a in zip(ready.get_inputs(), arrays)}))
+
+
+def as_function(case: Case, operands: list[Any]) -> Any:
+    numbers = {i: o for i, o in enumerate(operands) if not isinstance(o, np.ndarray)}
+
+    def function(*arrays: Any) -> Any:
+        rest = iter(arrays)
+        return apply(case.op, *[numbers[i] if i in numbers else next(rest) for i in range(len(operands))], **case.attrs)
+
+    return function
+
+
+def exported(case: Case, named: bool) -> tuple[Any, list[Any]]:
+    operands = case.typed("float32")
+    arrays = [o for o in operands if isinstance(o, np.ndarray)]
+    open_sizes = named and not case.fixed
+    specs = [gn.Spec([f"d{d}" if open_sizes and d > 1 else d for d in a.shape], a.dtype) for a in arrays]
+    return gn.to_onnx(as_function(case, operands), None, *specs), arrays
+
+
+def test_which_rows_onnx_cannot_express() -> None:
+    assert {"cross_entropy_backward"} <= NOT_IN_ONNX
+    assert {n for n in NOT_IN_ONNX if "random" not in n and "dropout" not in n} == {"cross_entropy_backward"}
+
+
+# Where ONNX Runtime does otherwise than NumPy and PyTorch: the mean of nothing, NaN among what is compared, no rows.
+RUNS_OTHERWISE = {("mean", "(0, 3)-(0,)"), ("mean", "(0, 3)-(0,)-kept"), ("mean", "(2, 0)-(0, 1)")}
+RUNS_OTHERWISE |= {("mean", "(2, 0)-(0, 1)-kept"), ("cross_entropy", "no-rows")}
+RUNS_OTHERWISE |= {(op, "nan") for op in ("max", "min", "argmax", "argmin")}
+NOT_WRITTEN = {("unslice", "part")}  # with steps
+WRITTEN = [c for c in ALL if c.op not in {*NOT_IN_ONNX, "iota"} and (c.op, c.label) not in NOT_WRITTEN]
+
+
+@pytest.mark.parametrize("case", WRITTEN, ids=str)
+def test_every_row_runs_in_onnx_runtime_and_comes_back(case: Case) -> None:
+    model, arrays = exported(case, named=True)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        expected = apply(
+            case.op,
+            *[gn.from_numpy(o) if isinstance(o, np.ndarray) else o for o in case.typed("float32")],
+            **case.attrs,
+        ).numpy()
+    back = gn.from_onnx(model)
+    tolerance = 8 * (ULPS.get(case.op, 1) + case.terms) * 1.2e-7
+    np.testing.assert_allclose(back(*arrays).numpy(), expected, rtol=tolerance, atol=tolerance)
+    if (case.op, case.label) in RUNS_OTHERWISE:
+        return
+    (got,) = run(model, *arrays)
+    assert got.dtype == expected.dtype and got.shape == expected.shape
+    tolerance = 8 * (ULPS.get(case.op, 1) + case.terms) * 1.2e-7
+    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+
+
+class FixedHidden(nn.Module):
+    """The seed's, without its loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rand_weight = gn.rand((20, 20))
+        self.linear = nn.LazyLinear(20)
+
+    def forward(self, X: Any) -> Any:  # noqa: N803
+        h = (self.linear(X) @ self.rand_weight + 1).relu()
+        return self.linear(h).sum()
+
+
+class NestMlp(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.LazyLinear(20), nn.ReLU(), nn.LazyLinear(50), nn.ReLU())
+        self.linear = nn.LazyLinear(60)
+
+    def forward(self, X: Any) -> Any:  # noqa: N803
+        return self.linear(self.net(X))
+
+
+class Parallel(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.LazyLinear(3), nn.LazyLinear(4)
+
+    def forward(self, X: Any) -> Any:  # noqa: N803
+        return gn.cat([self.a(X), self.b(X).relu()], 1)
+
+
+def tied() -> Any:
+    shared = nn.LazyLinear(8)
+    return nn.Sequential(nn.LazyLinear(8), nn.ReLU(), shared, nn.ReLU(), shared, nn.ReLU(), nn.LazyLinear(1))
+
+
+NETS = {
+    "mlp": lambda: nn.Sequential(nn.LazyLinear(256), nn.ReLU(), nn.LazyLinear(10)),
+    "tied": tied,
+    "nested": NestMlp,
+    "fixed": FixedHidden,
+    "chain": lambda: nn.Sequential(NestMlp(), nn.LazyLinear(20), FixedHidden()),
+    "parallel": Parallel,
+    "double": lambda: nn.Sequential(nn.LazyLinear(8), nn.Tanh(), nn.LazyLinear(2)).double(),
+}
+
+
+@pytest.mark.parametrize("opset", [17, 18, 20, 23])
+@pytest.mark.parametrize("name", NETS)
+def test_networks_give_the_same_in_onnx_runtime(name: str, opset: int, tmp_path: Path) -> None:
+    net = NETS[name]()
+    model = gn.to_onnx(net, tmp_path / "net.onnx", ("N", 20), opset=opset)
+    assert model.opset_import[0].version == opset
+    (shape,) = [i.type.tensor_type.shape for i in model.graph.input]
+    assert shape.dim[0].dim_param == "N" and shape.dim[1].dim_value == 20
+    assert sorted(i.name for i in model.graph.initializer) == sorted(n for n, _ in net.named_parameters())
+    net.eval()
+    back = gn.from_onnx(tmp_path / "net.onnx")
+    assert dict(back.named_parameters()).keys() == dict(net.named_parameters()).keys()
+    for rows in (1, 2, 7):
+        x = np.random.default_rng(rows).normal(size=(rows, 20)).astype("float64" if name == "double" else "float32")
+        expected = net(x).detach().numpy()
+        (got,) = run(onnx.load(tmp_path / "net.onnx"), x)
+        assert got.dtype == expected.dtype
+        np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-4)
+        np.testing.assert_array_equal(back(x).detach().numpy(), expected)
+
+
+def test_a_tied_parameter_is_one_initializer_and_comes_back_tied() -> None:
+    model = gn.to_onnx(tied(), None, ("N", 4))
+    assert len(model.graph.initializer) == 6
+    assert set(gn.from_onnx(model).shared) == {"2.weight", "2.bias"}
+
+
+def test_a_model_that_was_read_trains_compiles_draws_and_is_written_again() -> None:
+    graph = gn.from_onnx(gn.to_onnx(tied(), None, ("N", 4)))
+    x, y = gn.randn(6, 4), gn.zeros(6, 1)
+    np.testing.assert_array_equal(gn.compile(graph)(x).numpy(), graph(x).detach().numpy())
+    step = gn.TrainStep(graph.to_module(), nn.MSELoss(), gn.optim.SGD(graph.parameters(), lr=0.05))
+    losses = [float(step(x, y)) for _ in range(5)]
+    assert losses[-1] < losses[0]
+    assert "2.weight" in graph.to_dot()
+    again = gn.to_onnx(graph, None)
+    np.testing.assert_allclose(run(again, x.numpy())[0], graph(x).detach().numpy(), rtol=1e-5, atol=1e-5)
+    assert [i.name for i in again.graph.initializer] == [i.name for i in gn.to_onnx(graph, None).graph.initializer]
+
+
+def test_the_module_keeps_its_mode_and_frozen_parameters_stay_frozen() -> None:
+    net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 1))
+    net[0].weight.requires_grad_(False)
+    net[2].eval()
+    model = gn.to_onnx(net, None, ("N", 3))
+    assert [m.training for m in net.modules()] == [True, True, True, False]
+    frozen = {name for name, p in gn.from_onnx(model).named_parameters() if not p.requires_grad}
+    assert frozen == {"0.weight"}
+
+
+def test_open_sizes_are_computed_in_the_model() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return x.reshape(x.shape[0] * y.shape[0], -1).mean(0), gn.cat([x.flatten(), y.flatten()]), x / x.shape[0]
+
+    graph = gn.trace(f, ("N", "M", 4), ("M", 2))
+    model = gn.to_onnx(graph)
+    for n, m in ((2, 3), (1, 1), (4, 2)):
+        x, y = np.ones((n, m, 4), "f") * n, np.ones((m, 2), "f")
+        for got, expected in zip(run(model, x, y), f(gn.from_numpy(x), gn.from_numpy(y))):
+            np.testing.assert_allclose(got, expected.numpy(), rtol=1e-6)
+    back = gn.from_onnx(model)
+    results = back(x, y)
+    assert isinstance(results, tuple) and len(results) == 3
+    assert str(back.types[back.inputs[0]][0]) == "float32(N, M, 4)"
+
+
+def test_outputs_that_are_inputs_or_parameters_or_the_same() -> None:
+    weight = nn.Parameter(gn.ones(3))
+
+    def f(x: Any) -> Any:
+        y = x * weight
+        return y, x, y, weight
+
+    model = gn.to_onnx(f, None, (2, 3))
+    results = run(model, np.full((2, 3), 2, "f"))
+    assert [r.tolist() for r in results] == [[[2] * 3] * 2, [[2] * 3] * 2, [[2] * 3] * 2, [1] * 3]
+    assert [r.shape for r in gn.from_onnx(model)(gn.ones(2, 3))] == [(2, 3), (2, 3), (2, 3), (3,)]
+
+
+def test_what_cannot_be_written_is_named_with_its_place() -> None:
+    graph = gn.trace(lambda x: nn.functional.cross_entropy(x, gn.tensor([0, 1])), (2, 3)).gradient()
+    with pytest.raises(gn.GraphError, match=r"to_onnx: cross_entropy_backward \(.*test_onnx.py:\d+\).*no counterpart"):
+        gn.to_onnx(graph)
+    graph = gn.trace(lambda x: x[::2], (4,))
+    with pytest.raises(gn.GraphError, match=r"to_onnx: unslice .*test_onnx.py:\d+.*steps"):
+        gn.to_onnx(graph.gradient())
+
+
+def test_wrong_arguments(tmp_path: Path) -> None:
+    net = nn.Linear(2, 2)
+    with pytest.raises(gn.errors.ArgumentError, match="give the shape of each input"):
+        gn.to_onnx(net, "net.onnx")
+    with pytest.raises(gn.errors.ArgumentTypeError, match="expects a path as second argument"):
+        gn.to_onnx(net, ("N", 2))
+    for opset, kind in ((16, ValueError), (9999, ValueError), ("20", TypeError), (True, TypeError)):
+        with pytest.raises(kind, match="opset"):
+            gn.to_onnx(net, None, (1, 2), opset=opset)
+    with pytest.raises(TypeError, match=r"expects a path or an onnx.ModelProto, got a int"):
+        gn.from_onnx(3)
+    with pytest.raises(FileNotFoundError):
+        gn.from_onnx(tmp_path / "none.onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"not a model")
+    with pytest.raises(gn.GraphError, match=r"bad.onnx is not an ONNX model"):
+        gn.from_onnx(tmp_path / "bad.onnx")
+    with pytest.raises(ValueError, match="takes 1 inputs"):
+        gn.from_onnx(gn.to_onnx(net, None, (1, 2)))()
+
+
+def model_of(*nodes: Any, inputs: dict[str, Any], outputs: dict[str, Any], opset: int = 20, **kinds: int) -> Any:
+    h = onnx.helper
+    infos = [[h.make_tensor_value_info(n, kinds.get(n, 1), s) for n, s in g.items()] for g in (inputs, outputs)]
+    return h.make_model(h.make_graph(nodes, "g", *infos), opset_imports=[h.make_opsetid("", opset)])
+
+
+def test_what_cannot_be_read_is_named_all_at_once() -> None:
+    h = onnx.helper
+    nodes = [h.make_node("Conv", ["x", "x"], ["y"], name="c1"), h.make_node("STFT", ["y", "y"], ["z"], name="s")]
+    model = model_of(*nodes, inputs={"x": [1]}, outputs={"z": [1]})
+    with pytest.raises(gn.GraphError, match=r"no counterpart for Conv \(node 'c1'\), STFT \(node 's'\)"):
+        gn.from_onnx(model)
+    model = model_of(h.make_node("Abs", ["x"], ["y"], name="a"), inputs={"x": [1]}, outputs={"y": [1]}, x=10, y=10)
+    with pytest.raises(gn.GraphError, match="input x is of float16"):
+        gn.from_onnx(model)
+    model = model_of(h.make_node("Elu", ["x"], ["y"], name="e", gamma=1.0), inputs={"x": [1]}, outputs={"y": [1]})
+    with pytest.raises(gn.GraphError, match="Elu 'e': the attribute gamma"):
+        gn.from_onnx(model)
+    model = model_of(h.make_node("Cast", ["x"], ["y"], to=10), inputs={"x": [1]}, outputs={"y": [1]}, y=10)
+    with pytest.raises(gn.GraphError, match=r"Cast 'y': .*element type 10"):
+        gn.from_onnx(model)
+    model = model_of(h.make_node("MatMul", ["x", "x"], ["y"], name="m"), inputs={"x": [2, 3]}, outputs={"y": [2, 3]})
+    with pytest.raises(gn.ShapeError, match="MatMul"):
+        gn.from_onnx(model)
+
+
+def test_sizes_that_depend_on_values_make_a_module() -> None:
+    model = model_of(
+        onnx.helper.make_node("Reshape", ["x", "shape"], ["y"], name="r"),
+        inputs={"x": [2, 6], "shape": [2]}, outputs={"y": [None, None]}, shape=7,
+    )  # fmt: skip
+    net = gn.from_onnx(model)
+    assert isinstance(net, gn.onnx.OnnxModule)
+    assert net(np.ones((2, 6), "f"), np.array([3, 4])).shape == (3, 4)
+    assert net(gn.ones(2, 6), np.array([4, -1])).shape == (4, 3)
+    assert "Reshape 'r': input 1 (shape)" in net.reason
+    graph = net.to_graph(np.ones((2, 6), "f"), np.array([3, 4]))
+    assert graph(gn.ones(2, 6)).shape == (3, 4) and len(graph.inputs) == 1
+
+
+def test_a_missing_onnx_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = importlib.import_module
+
+    def missing(name: str, package: str | None = None) -> Any:
+        if name.split(".")[0] == "onnx":
+            raise ModuleNotFoundError(name)
+        return load(name, package)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    for call in (lambda: gn.to_onnx(nn.Linear(1, 1), None, (1, 1)), lambda: gn.from_onnx("x.onnx")):
+        with pytest.raises(ImportError, match=r"pip install 'graphnet\[onnx\]'"):
+            call()
