@@ -10,6 +10,7 @@ from graphnet import errors, kernels, nn, optim
 from graphnet.compile import TrainStep, compile
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
+from graphnet.export.table import Summary
 from graphnet.graph import Graph
 from graphnet.keys import Generator, default_generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from graphnet.later import attach as _attach
@@ -27,7 +28,7 @@ from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_g
 from graphnet.tensor.control import cond, while_loop
 from graphnet.tensor.creation import *
 from graphnet.tensor.functions import *
-from graphnet.trace import Spec, Summary, summary, trace
+from graphnet.trace import Spec, summary, trace
 
 if _TYPE_CHECKING:
     from graphnet import utils

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
+from graphnet.errors import ArgumentError, ArgumentTypeError
 from graphnet.export import html, outline, render
 from graphnet.export.look import checked_direction
 from graphnet.graph import Graph
-from graphnet.trace import trace
+from graphnet.trace import graph_for
 
-__all__ = ["FORMATS", "draw", "graph_for"]
+__all__ = ["FORMATS", "draw"]
 
 FORMATS = (".svg", ".png", ".pdf", ".dot", ".html", ".txt")
 
@@ -84,21 +84,6 @@ def draw(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
     return target
-
-
-def graph_for(what: str, network: Any, *inputs: Any, **settings: Any) -> Graph:
-    """A graph as it is, or the trace of a network.
-
-    Raises:
-        ArgumentError, GraphError: neither, or not finished; the message names the caller, `what`.
-    """
-    if isinstance(network, Graph) and not inputs:
-        if network._tracer is not None:
-            raise GraphError(f"{what}: the graph {network.name!r} is not finished; it is after its with block")
-        return network
-    if not inputs and callable(network) and not isinstance(network, type):
-        raise ArgumentError(f'{what}: give the shape of each input, such as ("N", 20), after the other arguments')
-    return trace(network, *inputs, **settings)
 
 
 _Look = dict[str, Any]

@@ -17,7 +17,7 @@ from graphnet.nn.naming import warn_unreached
 from graphnet.places import raised_at
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, state
 
-__all__ = ["Spec", "Summary", "summary", "trace"]
+__all__ = ["Spec", "graph_for", "summary", "trace"]
 
 
 class Spec(NamedTuple):
@@ -98,25 +98,15 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Gra
     return graph
 
 
-class Summary(tuple[table.Row, ...]):
-    """The rows of a network's table; printing it shows the table."""
-
-    graph: Graph
-
-    def __str__(self) -> str:
-        return table.text(self.graph)
-
-    __repr__ = __str__
-
-
-def summary(network: Any, *inputs: Any, **settings: Any) -> Summary:
-    """The layers of a network as a table: path, class, output shape, parameters, what is shared with what.
+def summary(network: Any, *inputs: Any, **settings: Any) -> table.Summary:
+    """The layers of a network as a table: path, class, output shape, parameters, sharing, FLOPs, bytes of results.
 
     Args:
         network, inputs, settings: as for `trace`; a graph needs no inputs.
 
     Returns:
-        The rows, one for each call of a layer and each operation of the user's own; printing them shows the table.
+        The rows, one for each call of a layer and each operation of the user's own. Printing them shows the table;
+        `records()` gives a list of dicts, `totals()` the sums.
 
     Example:
         >>> import graphnet as gn
@@ -124,10 +114,22 @@ def summary(network: Any, *inputs: Any, **settings: Any) -> Summary:
         >>> [(row.path, row.cls, row.parameters) for row in gn.summary(net, ("N", 20))]
         [('0', 'Linear', 84), ('1', 'ReLU', 0)]
     """
-    graph = network if isinstance(network, Graph) and not inputs else trace(network, *inputs, **settings)
-    result = Summary(table.rows(graph))
-    result.graph = graph
-    return result
+    return table.summarized(graph_for("summary", network, *inputs, **settings))
+
+
+def graph_for(what: str, network: Any, *inputs: Any, **settings: Any) -> Graph:
+    """A graph as it is, or the trace of a network.
+
+    Raises:
+        ArgumentError, GraphError: neither, or not finished; the message names the caller, `what`.
+    """
+    if isinstance(network, Graph) and not inputs:
+        if network._tracer is not None:
+            raise GraphError(f"{what}: the graph {network.name!r} is not finished; it is after its with block")
+        return network
+    if not inputs and callable(network) and not isinstance(network, type):
+        raise ArgumentError(f'{what}: give the shape of each input, such as ("N", 20), after the other arguments')
+    return trace(network, *inputs, **settings)
 
 
 def _input_names(network: Any, count: int) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import pytest
 
 import graphnet as gn
 from graphnet import nn
@@ -62,17 +65,51 @@ def test_text_is_aligned_with_a_total() -> None:
         g.output(g.linear(h, 2, name="out"))
     assert table.text(g).splitlines() == [
         "mlp",
-        "path    class   output    parameters",
-        "-------------------------------------------------------",
+        "path    class   output    parameters      FLOPs    bytes",
+        "---------------------------------------------------------------------------",
         "x       input   (N, 8)",
-        "hidden  Linear  (N, 400)       3,600",
-        "act     relu    (N, 400)           0",
-        "again   Linear  (N, 400)     160,400",
-        "tied    Linear  (N, 400)           0  shared with again",
-        "out     Linear  (N, 2)           802",
-        "-------------------------------------------------------",
-        "164,802 parameters, of which 160,400 shared",
+        "hidden  Linear  (N, 400)       3,600    6,400 N  1,600 N",
+        "act     relu    (N, 400)           0      400 N  1,600 N",
+        "again   Linear  (N, 400)     160,400  320,000 N  1,600 N",
+        "tied    Linear  (N, 400)           0  320,000 N  1,600 N  shared with again",
+        "out     Linear  (N, 2)           802    1,600 N      8 N",
+        "---------------------------------------------------------------------------",
+        "164,802 parameters, of which 160,400 shared, 648,400 N FLOPs, 6,408 N bytes of results",
     ]
+
+
+def test_records_and_totals_are_plain_data() -> None:
+    net = nn.Sequential(nn.Linear(20, 4), nn.ReLU())
+    open_sized, sized = gn.summary(net, ("N", 20)), gn.summary(net, (5, 20))
+    assert sized.records() == [
+        {"path": "0", "cls": "Linear", "shape": "(5, 4)", "parameters": 84, "shared_with": "", "shared": 0}
+        | {"operations": 1, "flops": 800, "bytes": 80},
+        {"path": "1", "cls": "ReLU", "shape": "(5, 4)", "parameters": 0, "shared_with": "", "shared": 0}
+        | {"operations": 1, "flops": 20, "bytes": 80},
+    ]
+    assert sized.totals() == {"parameters": 84, "shared": 0, "flops": 820, "bytes": 160}
+    assert open_sized.totals() == {"parameters": 84, "shared": 0, "flops": "164*N", "bytes": "32*N"}
+    assert json.loads(json.dumps(open_sized.records()))[1]["flops"] == "4*N"
+
+
+def test_notebooks_show_a_table() -> None:
+    with gn.Graph("a<b>") as g:
+        g.output(g.linear(g.input("x", ("N", 8)), 4, name="<i>"))
+    text = gn.summary(g)._repr_html_()
+    assert "&lt;i&gt;" in text and "a&lt;b&gt;" in text
+    assert "<i>" not in text
+    assert text.count("<tr>") == 4
+
+
+def test_wrong_arguments() -> None:
+    with pytest.raises(gn.ArgumentError, match=r'summary: give the shape of each input, such as \("N", 20\)'):
+        gn.summary(nn.Linear(2, 3))
+    with pytest.raises(gn.ArgumentTypeError, match="got a int"):
+        gn.summary(3, (2, 3))
+    with gn.Graph("open") as graph:
+        graph.output(graph.relu(graph.input("x", (2,))))
+        with pytest.raises(gn.GraphError, match="summary: the graph 'open' is not finished"):
+            gn.summary(graph)
 
 
 def test_odd_names_stay_on_their_lines() -> None:
@@ -81,7 +118,7 @@ def test_odd_names_stay_on_their_lines() -> None:
     lines = table.text(g).splitlines()
     assert lines[0] == r"a\nb"
     assert lines[4].startswith(r"line\nend\x1b  Linear")
-    assert lines[-1] == "1 parameter"
+    assert lines[-1].startswith("1 parameter, ")
 
 
 def test_long_networks() -> None:

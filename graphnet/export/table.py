@@ -1,14 +1,16 @@
-"""A network's layers as a table: shapes and numbers of parameters."""
+"""A network's layers as a table: shapes, parameters, operations on numbers, memory."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import html
+from typing import Any, NamedTuple
 
 from graphnet.export.calls import Call, Item, Tree
-from graphnet.export.text import one_line, plural, type_text
+from graphnet.export.text import one_line, plural, size_text, type_text
 from graphnet.ir import Dim, Graph, Parameter, product
+from graphnet.ops import node_flops, result_bytes
 
-__all__ = ["Row", "rows", "text"]
+__all__ = ["Row", "Summary", "rows", "summarized", "text"]
 
 
 class Row(NamedTuple):
@@ -22,6 +24,8 @@ class Row(NamedTuple):
         shared_with: the path of the first row that it shares a parameter with, or nothing.
         shared: how many numbers it shares with earlier rows.
         operations: how many it consists of.
+        flops: how many additions, multiplications and other operations on numbers it computes.
+        bytes: how much memory its results take, those inside it included.
     """
 
     path: str
@@ -31,6 +35,8 @@ class Row(NamedTuple):
     shared_with: str
     shared: Dim
     operations: int
+    flops: Dim
+    bytes: Dim
 
 
 def rows(graph: Graph) -> list[Row]:
@@ -69,7 +75,12 @@ def _row(graph: Graph, item: Item, indices: list[int], users: dict[Parameter, st
         (old if parameter in users else new).append(parameter)
     shared_with = users[old[0]] if old else ""
     users.update(dict.fromkeys(new, path))
-    return Row(path, cls, type_text(graph.types[last]), _size(new), shared_with, _size(old), len(nodes))
+    flops: Dim = 0
+    memory: Dim = 0
+    for node in nodes:
+        flops, memory = flops + node_flops(graph, node), memory + result_bytes(graph, node)
+    shape = type_text(graph.types[last])
+    return Row(path, cls, shape, _size(new), shared_with, _size(old), len(nodes), flops, memory)
 
 
 def _size(parameters: list[Parameter]) -> Dim:
@@ -79,46 +90,127 @@ def _size(parameters: list[Parameter]) -> Dim:
     return total
 
 
-def text(graph: Graph) -> str:
-    """The table as plain text, with the total below.
+class Summary(tuple[Row, ...]):
+    """The rows of a network's table, which it is printed as.
+
+    Attributes:
+        graph: the graph that it is of.
+
+    Example:
+        >>> import graphnet as gn
+        >>> table = gn.summary(gn.nn.Sequential(gn.nn.Linear(20, 4), gn.nn.ReLU()), ("N", 20))
+        >>> table.records()[0]["flops"], table.totals()["parameters"]
+        ('160*N', 84)
+    """
+
+    graph: Graph
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as dicts of texts and numbers; what depends on a size with a name is a text such as "160*N"."""
+        return [{name: _plain(value) for name, value in row._asdict().items()} for row in self]
+
+    def totals(self) -> dict[str, Any]:
+        """Parameters counted once, those that several nodes use, operations on numbers, bytes of results."""
+        return {name: _plain(value) for name, value in _totals(self.graph, self).items()}
+
+    def __str__(self) -> str:
+        return text(self.graph, self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        lines = _lines(self.graph, self)
+        head = "".join(f"<th style='text-align:{_side(i)}'>{html.escape(c)}</th>" for i, c in enumerate(lines[0]))
+        body = "".join(
+            "<tr>"
+            + "".join(f"<td style='text-align:{_side(i)}'>{html.escape(c)}</td>" for i, c in enumerate(line))
+            + "</tr>"
+            for line in lines[1:]
+        )
+        told = html.escape(_total(self.graph, self))
+        return (
+            f"<table><caption>{html.escape(one_line(self.graph.name))}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody><tfoot><tr><td colspan={len(lines[0])}>{told}</td></tr></tfoot></table>"
+        )
+
+
+def summarized(graph: Graph) -> Summary:
+    """The table of a graph."""
+    result = Summary(rows(graph))
+    result.graph = graph
+    return result
+
+
+def text(graph: Graph, found: Summary | None = None) -> str:
+    """The table as plain text, with the totals below.
 
     Example:
         >>> import graphnet as gn
         >>> net = gn.nn.Sequential(gn.nn.Linear(20, 4), gn.nn.ReLU())
         >>> print(text(gn.trace(net, ("N", 20))))
         Sequential
-        path   class   output   parameters
-        ----------------------------------
+        path   class   output   parameters  FLOPs  bytes
+        ------------------------------------------------
         input  input   (N, 20)
-        0      Linear  (N, 4)           84
-        1      ReLU    (N, 4)            0
-        ----------------------------------
-        84 parameters
+        0      Linear  (N, 4)           84  160 N   16 N
+        1      ReLU    (N, 4)            0    4 N   16 N
+        ------------------------------------------------
+        84 parameters, 164 N FLOPs, 32 N bytes of results
     """
-    table = [("path", "class", "output", "parameters", "")]
-    table += [(n.name, "input", type_text(graph.types[n]), "", "") for n in graph.inputs]
-    found = rows(graph)
+    found = summarized(graph) if found is None else found
+    shown = _lines(graph, found)
+    wide = [max(len(line[i]) for line in shown) for i in range(6)]
+    lines = [
+        "  ".join(
+            cell.rjust(wide[i]) if _side(i) == "right" else cell.ljust(wide[i]) for i, cell in enumerate(line[:6])
+        )
+        + f"  {line[6]}"
+        for line in shown
+    ]
+    lines = [line.rstrip() for line in lines]
+    rule = "-" * max(map(len, lines))
+    return "\n".join([one_line(graph.name), lines[0], rule, *lines[1:], rule, _total(graph, found)])
+
+
+def _lines(graph: Graph, found: Summary) -> list[tuple[str, ...]]:
+    """The cells of the table, the head first."""
+    table = [("path", "class", "output", "parameters", "FLOPs", "bytes", "")]
+    table += [(n.name, "input", type_text(graph.types[n]), "", "", "", "") for n in graph.inputs]
     for row in found:
         note = f"shared with {row.shared_with}" if row.shared_with else ""
-        table.append((row.path, row.cls, row.shape, _count(row.parameters), note))
-    shown = [tuple(one_line(cell) for cell in line) for line in table]
-    wide = [max(len(line[i]) for line in shown) for i in range(4)]
-    lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:<{wide[2]}}  {d:>{wide[3]}}  {e}".rstrip() for a, b, c, d, e in shown]
-    rule = "-" * max(map(len, lines))
-    return "\n".join([one_line(graph.name), lines[0], rule, *lines[1:], rule, _total(graph)])
+        numbers = (size_text(row.parameters), size_text(row.flops), size_text(row.bytes))
+        table.append((row.path, row.cls, row.shape, *numbers, note))
+    return [tuple(map(one_line, line)) for line in table]
 
 
-def _total(graph: Graph) -> str:
-    used = graph.used_parameters()
+def _side(column: int) -> str:
+    return "right" if 3 <= column <= 5 else "left"
+
+
+def _totals(graph: Graph, found: Summary) -> dict[str, Dim]:
     count: dict[Parameter, int] = {}
     for node in graph.nodes:
         for parameter in dict.fromkeys(node.parameters):
             count[parameter] = count.get(parameter, 0) + 1
+    used = graph.used_parameters()
+    flops: Dim = 0
+    memory: Dim = 0
+    for row in found:
+        flops, memory = flops + row.flops, memory + row.bytes
     shared = [p for p in used if count.get(p, 0) > 1]
-    total = _size(used)
-    line = plural(total, "parameter") if isinstance(total, int) else f"{total} parameters"
-    return f"{line}, of which {_count(_size(shared))} shared" if shared else line
+    return {"parameters": _size(used), "shared": _size(shared), "flops": flops, "bytes": memory}
 
 
-def _count(number: Dim) -> str:
-    return f"{number:,}" if isinstance(number, int) else str(number)
+def _total(graph: Graph, found: Summary) -> str:
+    totals = _totals(graph, found)
+    shared = f", of which {size_text(totals['shared'])} shared" if totals["shared"] != 0 else ""
+    parts = [_counted(totals["parameters"], "parameter") + shared, f"{size_text(totals['flops'])} FLOPs"]
+    return ", ".join([*parts, f"{size_text(totals['bytes'])} bytes of results"])
+
+
+def _counted(number: Dim, word: str) -> str:
+    return plural(number, word) if isinstance(number, int) else f"{size_text(number)} {word}s"
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (int, str)) else str(value)
