@@ -14,7 +14,6 @@ from graphnet.export.table import Summary
 from graphnet.graph import Graph
 from graphnet.keys import Generator, default_generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from graphnet.later import attach as _attach
-from graphnet.onnx import from_onnx, to_onnx
 from graphnet.program import (
     config,
     get_float32_matmul_precision,
@@ -33,13 +32,14 @@ from graphnet.trace import Spec, summary, trace
 if _TYPE_CHECKING:
     from graphnet import utils
     from graphnet.drawing import draw
-    from graphnet.onnx import from_onnx
+    from graphnet.onnx import from_onnx, to_onnx
 
 __getattr__, __dir__ = _attach(
     "graphnet",
     {
         "draw": "graphnet.drawing",
         "from_onnx": "graphnet.onnx",
+        "to_onnx": "graphnet.onnx",
         "utils": "graphnet.utils",
     },
 )

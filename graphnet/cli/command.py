@@ -5,148 +5,242 @@ Exit codes: 0 done, 1 it failed, 2 the command was wrong, 130 interrupted.
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from enum import Enum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any
 
-import graphnet
-from graphnet.cli import info, train
+import typer
+
+import graphnet as gn
+from graphnet.cli import bench as benches
+from graphnet.cli import files, train
+from graphnet.cli import info as infos
 
 __all__ = ["main"]
 
-_EXAMPLES = """\
-examples:
-  graphnet train digits                      train, then look into runs/digits
-  graphnet train digits --epochs 5 --seed 1  shorter, with other random numbers
-  graphnet train digits --hidden 32 --out /tmp/small
-  graphnet info                              versions, instruction set, threads
-"""
-_TRAIN_EXAMPLES = """\
-examples:
-  graphnet train digits
-  graphnet train digits --hidden 256 --epochs 60 --lr 0.005
-  graphnet train digits --epochs 5 --out /tmp/quick
-
-It writes into the output folder:
-  weights.npz   the trained parameters: net.load_state_dict(numpy.load("weights.npz"))
-  graph.dot     the network as a graph, in Graphviz's DOT language
-  graph.svg     the same as a picture, where Graphviz is installed
-  result.json   accuracy, settings and versions
-"""
+_NAME = "graphnet"
+_COMPLETE = "_GRAPHNET_COMPLETE"  # set by a shell that wants words to go on with
+_UsageError: Any = typer.BadParameter.__mro__[1]  # typer has its own copy of click's classes
 
 
-class _Parser(argparse.ArgumentParser):
-    """Tells what is wrong with a command in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+def _examples(*lines: str) -> str:
+    return "Examples:\n\n" + "\n\n".join(lines)
 
 
-def _number(kind: type[int] | type[float], what: str, fits: Callable[[Any], bool]) -> Callable[[str], Any]:
+app = typer.Typer(
+    help="Neural networks as graphs: train an example, draw, summarize, export and measure networks in files.",
+    epilog=_examples(
+        "graphnet train digits",
+        "graphnet draw net.py:net --input N,20 -o net.svg",
+        "graphnet summary net.py:net --input N,20",
+    ),
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_training = typer.Typer(
+    help="Train an example network.",
+    epilog=_examples("graphnet train digits", "graphnet train digits --epochs 5 --out /tmp/quick"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(_training, name="train")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"{_NAME} {gn.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Tell the version.", callback=_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback; it may stand anywhere.")] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@_training.callback(invoke_without_command=True)
+def _which(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        raise _UsageError("what? choose digits", context)
+
+
+# -- what options are ------------------------------------------------------------------------------------
+
+
+def _number(kind: type[int] | type[float], what: str, fits: Callable[[Any], bool]) -> Callable[[Any], Any]:
     """What reads an option's value."""
 
-    def read(text: str) -> Any:
+    def read(text: Any) -> Any:
         try:
             value = kind(text)
         except ValueError:
             value = None
         if value is None or not fits(value):
-            raise argparse.ArgumentTypeError(f"expects {what}, got {text!r}")
+            raise typer.BadParameter(f"expects {what}, got {text!r}")
         return value
 
     return read
 
 
 _count = _number(int, "a whole number from 1 up", lambda n: n >= 1)
+_level = _number(int, "a whole number from 0 up", lambda n: n >= 0)
 _seed = _number(int, "a whole number from 0 up to 2**32", lambda n: 0 <= n <= 2**32)
 _rate = _number(float, "a number above 0", lambda x: x > 0 and math.isfinite(x))
 
 
-def _parser() -> argparse.ArgumentParser:
-    layout = argparse.RawDescriptionHelpFormatter
-    parser = _Parser(
-        prog="graphnet",
-        description="Neural networks as graphs: train an example, look at the installation.",
-        epilog=_EXAMPLES,
-        formatter_class=layout,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"graphnet {graphnet.__version__}")
-    parser.add_argument("--debug", action="store_true", help="show an error's traceback")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-
-    training = commands.add_parser("train", help="train an example network", allow_abbrev=False)
-    training.set_defaults(parser=training)
-    examples = training.add_subparsers(dest="example", metavar="EXAMPLE")
-    digits = examples.add_parser(
-        "digits",
-        help="a multilayer perceptron on 1,797 handwritten digits",
-        description="Train a multilayer perceptron on the UCI handwritten digits and test it on a held-out fifth.",
-        epilog=_TRAIN_EXAMPLES,
-        formatter_class=layout,
-        allow_abbrev=False,
-    )
-    defaults = train.Settings()
-    for name, read, meaning in (
-        ("epochs", _count, "how often to go through the training images"),
-        ("batch-size", _count, "images per step"),
-        ("lr", _rate, "learning rate at the start; it falls to zero"),
-        ("hidden", _count, "width of the hidden layers"),
-        ("seed", _seed, "seed of the split, the weights and the order"),
-        ("threads", _count, "threads of the kernels; layers this small gain nothing from more"),
-    ):
-        value = getattr(defaults, name.replace("-", "_"))
-        digits.add_argument(f"--{name}", type=read, default=value, metavar="N", help=f"{meaning} (default: {value})")
-    digits.add_argument(
-        "--out", type=Path, default=train.OUT, metavar="DIR", help=f"output folder (default: {train.OUT})"
-    )
-    digits.set_defaults(run=_train)
-
-    about = commands.add_parser(
-        "info", help="versions, instruction set, threads", description="Tell versions, instruction set and threads."
-    )
-    about.add_argument("--json", action="store_true", help="as JSON")
-    about.set_defaults(run=lambda arguments: info.show(as_json=arguments.json))
-    for last in (digits, about):  # --debug may come last, too; SUPPRESS keeps one that came before the command
-        last.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show an error's traceback")
-    return parser
+def _option(name: str, read: Callable[[Any], Any], help: str) -> Any:
+    return typer.Option(f"--{name}", parser=read, metavar="N", help=help)
 
 
-def _train(arguments: argparse.Namespace) -> None:
-    train.digits(
-        train.Settings(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(train.Settings)}),
-        arguments.out,
+class Direction(str, Enum):
+    """Where data flow in a picture."""
+
+    LR = "LR"
+    TB = "TB"
+    RL = "RL"
+    BT = "BT"
+
+
+_Target = Annotated[str, typer.Argument(metavar="FILE.py:NAME", help="The network: a module, a graph or a function.")]
+_Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", "-i", metavar="SHAPE", help="Shape of an input, such as N,20 or N:int64; once for each."),
+]
+_Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write; its ending counts.")]
+_Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+# -- the commands ----------------------------------------------------------------------------------------
+
+_DEFAULT = train.Settings()
+
+
+@_training.command(
+    epilog=_examples(
+        "graphnet train digits",
+        "graphnet train digits --hidden 256 --epochs 60 --lr 0.005",
+        "graphnet train digits --epochs 5 --out /tmp/quick",
+        "It writes weights.npz (the trained parameters), graph.dot and graph.svg (the network as a graph; the picture "
+        "where Graphviz is installed) and result.json (accuracy, settings, versions).",
     )
+)
+def digits(
+    epochs: Annotated[int, _option("epochs", _count, "How often to go through the images.")] = _DEFAULT.epochs,
+    batch_size: Annotated[int, _option("batch-size", _count, "Images per step.")] = _DEFAULT.batch_size,
+    lr: Annotated[float, _option("lr", _rate, "Learning rate at the start; it falls to zero.")] = _DEFAULT.lr,
+    hidden: Annotated[int, _option("hidden", _count, "Width of the hidden layers.")] = _DEFAULT.hidden,
+    seed: Annotated[int, _option("seed", _seed, "Seed of the split, weights and order.")] = _DEFAULT.seed,
+    threads: Annotated[int, _option("threads", _count, "Threads of the kernels.")] = _DEFAULT.threads,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Output folder.")] = train.OUT,
+) -> None:
+    """Train a multilayer perceptron on 1,797 handwritten digits, and test it on a held-out fifth."""
+    train.digits(train.Settings(epochs, batch_size, lr, hidden, seed, threads), out)
+
+
+@app.command(
+    epilog=_examples(
+        "graphnet draw net.py:net --input N,20 -o net.svg",
+        "graphnet draw net.py:net -i N,20 -o net.html",
+        "graphnet draw net.py:net -i N,20 --depth 1 --direction TB -o net.pdf",
+        "The ending is one of .svg .png .pdf .dot .html .txt.",
+    )
+)
+def draw(
+    target: _Target,
+    output: _Output,
+    input: _Inputs = None,
+    depth: Annotated[int | None, _option("depth", _level, "How many levels of modules are open.")] = None,
+    direction: Annotated[Direction, typer.Option(help="Where data flow.")] = Direction.LR,
+    legend: Annotated[bool, typer.Option(help="Tell what colours mean.")] = True,
+    shared: Annotated[bool, typer.Option(help="Mark what shares weights.")] = True,
+    collapse: Annotated[bool, typer.Option(help="Draw repeated blocks once.")] = True,
+) -> None:
+    """Draw a network into a file."""
+    files.draw(target, input or [], output, depth, direction.value, legend=legend, shared=shared, collapse=collapse)
+
+
+@app.command(
+    epilog=_examples("graphnet summary net.py:net --input N,20", "graphnet summary net.py:net -i 64,20 --json")
+)
+def summary(target: _Target, input: _Inputs = None, json: _Json = False) -> None:
+    """Tell the layers: shapes, parameters, what is shared, FLOPs, memory."""
+    files.summary(target, input or [], as_json=json)
+
+
+@app.command(
+    epilog=_examples(
+        "graphnet export net.py:net --input N,20 -o net.onnx",
+        "graphnet export net.py:net -i N,20 -o net.json",
+        "The ending is one of .onnx .json .dot.",
+    )
+)
+def export(target: _Target, output: _Output, input: _Inputs = None) -> None:
+    """Write a network for other tools: ONNX, JSON or DOT."""
+    files.export(target, input or [], output)
+
+
+@app.command(epilog=_examples("graphnet bench", "graphnet bench net.py:net --input 64,20 --threads 2"))
+def bench(
+    target: Annotated[str | None, typer.Argument(metavar="[FILE.py:NAME]", help="A network; else usual ones.")] = None,
+    input: _Inputs = None,
+    seconds: Annotated[float, _option("seconds", _rate, "How long each measurement takes.")] = 0.5,
+    threads: Annotated[int | None, _option("threads", _count, "Threads of the kernels.")] = None,
+    json: _Json = False,
+) -> None:
+    """Measure how fast networks run here, eager and compiled."""
+    benches.run(target, input or [], seconds, threads, as_json=json)
+
+
+@app.command(epilog=_examples("graphnet info", "graphnet info --json"))
+def info(json: _Json = False) -> None:
+    """Tell versions, the CPU's features and the kernels chosen for it, threads."""
+    infos.show(as_json=json)
+
+
+# -- running them ----------------------------------------------------------------------------------------
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if not hasattr(arguments, "run"):
-        if argv if argv is not None else sys.argv[1:]:
-            chosen = getattr(arguments, "parser", parser)
-            chosen.error("what? choose digits" if chosen is not parser else "what? choose train or info")
-        parser.print_help()
-        return 0
+    command = typer.main.get_command(app)
+    if _COMPLETE in os.environ:
+        command.main(prog_name=_NAME)  # answers the shell, and exits
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
     try:
-        arguments.run(arguments)
+        with command.make_context(_NAME, [word for word in words if word != "--debug"]) as context:
+            command.invoke(context)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("graphnet: interrupted", file=sys.stderr)
-        return 130
+    except typer.Exit as done:
+        return done.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return _told("interrupted", 130)
     except BrokenPipeError:  # the reader, such as `head`, had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except _UsageError as error:
+        where = error.ctx.command_path if getattr(error, "ctx", None) is not None else _NAME
+        return _told(f"{error.format_message()} (see {where} --help)", 2, where)
     except Exception as error:
-        if arguments.debug:
+        if debug:
             raise
-        text = " ".join(str(error).split()) or type(error).__name__
-        print(f"graphnet: {text} (--debug shows more)", file=sys.stderr)
-        return 1
+        text = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return _told(f"{text} (--debug shows more)", 1)
     return 0
+
+
+def _told(text: str, code: int, who: str = _NAME) -> int:
+    print(f"{who}: {' '.join(text.split())}", file=sys.stderr)
+    return code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,7 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import graphnet as gn
 from graphnet import nn
@@ -102,8 +102,8 @@ def _train(net: nn.Module, data: Digits, kept: Array, settings: Settings, order:
     steps = settings.epochs * -(-len(kept) // settings.batch_size)
     blend = _blender(data.images)
     done, loss = 0, float("nan")
-    interval = 0.1 if sys.stderr.isatty() else 1.0  # a log file need not see every step
-    with tqdm(total=settings.epochs, desc="training", unit="epoch", mininterval=interval, ncols=88) as bar:
+    with _bar() as bar:
+        task = bar.add_task("training", total=settings.epochs, loss="")
         for _ in range(settings.epochs):
             total = 0.0
             for batch in _batches(order.permutation(kept), settings.batch_size):
@@ -115,10 +115,15 @@ def _train(net: nn.Module, data: Digits, kept: Array, settings: Settings, order:
                 total += float(error) * len(batch)
                 done += 1
             loss = total / len(kept)
-            bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
-            bar.update()
+            bar.update(task, advance=1, loss=f"loss {loss:.4f}")
     if not np.isfinite(loss):
         raise GraphnetError(f"training diverged: the loss is {loss}; try a smaller --lr than {settings.lr:g}")
+
+
+def _bar() -> Progress:
+    """A line that shows how far training is; it goes to the other stream, so that results can be piped on."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"), TimeElapsedColumn())
+    return Progress(*columns, TextColumn("{task.fields[loss]}"), console=Console(stderr=True))
 
 
 def _batches(rows: Array, size: int) -> Iterator[Array]:
