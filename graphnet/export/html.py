@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import linecache
 from collections import Counter
@@ -14,7 +13,7 @@ from graphnet.export.calls import Call, Item, Tree, checked_depth
 from graphnet.export.links import Links
 from graphnet.export.look import KINDS, Scale, checked_direction, number_text, numbers_by_name, value_of
 from graphnet.export.repeats import Repeats
-from graphnet.export.text import operation_text, parameter_name, plural, signature, size_text, type_text
+from graphnet.export.text import markup, operation_text, parameter_name, plural, signature, size_text, type_text
 from graphnet.ir import Dim, Graph, Parameter, Value, Where, product
 from graphnet.ops import node_flops, result_bytes
 
@@ -69,7 +68,7 @@ def page(
     }
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     template = _TEMPLATE.read_text(encoding="utf-8")
-    return template.replace("%TITLE%", html.escape(graph.name)).replace("%DATA%", text)
+    return template.replace("%TITLE%", markup(graph.name)).replace("%DATA%", text)
 
 
 class _Page:

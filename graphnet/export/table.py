@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any, NamedTuple
 
 from graphnet.export.calls import Call, Item, Tree
-from graphnet.export.text import one_line, plural, size_text, type_text
+from graphnet.export.text import markup, one_line, plural, size_text, type_text
 from graphnet.ir import Dim, Graph, Parameter, product
 from graphnet.ops import node_flops, result_bytes
 
@@ -120,16 +119,16 @@ class Summary(tuple[Row, ...]):
 
     def _repr_html_(self) -> str:
         lines = _lines(self.graph, self)
-        head = "".join(f"<th style='text-align:{_side(i)}'>{html.escape(c)}</th>" for i, c in enumerate(lines[0]))
+        head = "".join(f"<th style='text-align:{_side(i)}'>{markup(c)}</th>" for i, c in enumerate(lines[0]))
         body = "".join(
             "<tr>"
-            + "".join(f"<td style='text-align:{_side(i)}'>{html.escape(c)}</td>" for i, c in enumerate(line))
+            + "".join(f"<td style='text-align:{_side(i)}'>{markup(c)}</td>" for i, c in enumerate(line))
             + "</tr>"
             for line in lines[1:]
         )
-        told = html.escape(_total(self.graph, self))
+        told = markup(_total(self.graph, self))
         return (
-            f"<table><caption>{html.escape(one_line(self.graph.name))}</caption><thead><tr>{head}</tr></thead>"
+            f"<table><caption>{markup(one_line(self.graph.name))}</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody><tfoot><tr><td colspan={len(lines[0])}>{told}</td></tr></tfoot></table>"
         )
 

@@ -11,6 +11,7 @@ from graphnet.ops import TABLE
 __all__ = [
     "escaped",
     "lines",
+    "markup",
     "one_line",
     "operation_text",
     "parameter_name",
@@ -23,6 +24,7 @@ __all__ = [
 _LONGEST = 800  # Graphviz reads strings of up to 16384 bytes: a label's few parts, every character escaped
 _SIMPLE = re.compile(r"[\w .,:()\[\]#/=+*@-]*")
 _FACTOR = re.compile(r"(?<![\w.])\d+(?!\w)")
+_MARKUP = {38: "&amp;", 60: "&lt;", 62: "&gt;", 34: "&quot;"}
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _UNPRINTABLE = re.compile("[\ud800-\udfff\ufffe\uffff\x7f-\x9f]")
 # A control character would make the picture's XML invalid: its symbol stands for it.
@@ -51,6 +53,16 @@ def lines(*parts: str, end: str = "") -> str:
     if not end:
         return "\\n".join([escaped(part) for part in parts if part])
     return "".join([escaped(line) + end for part in parts if part for line in part.split("\n")])
+
+
+def markup(text: str) -> str:
+    """Text for HTML, where it stands for itself.
+
+    Example:
+        >>> markup('a < "b"')
+        'a &lt; &quot;b&quot;'
+    """
+    return text.translate(_MARKUP)
 
 
 def one_line(text: str) -> str:
