@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import graphnet as gn
-from graphnet.cli.load import graph_of_target
+from graphnet.cli.load import applied, graph_of_target
 from graphnet.errors import ArgumentError
 
 __all__ = ["draw", "export", "summary"]
@@ -35,12 +35,10 @@ def export(target: str, inputs: list[str], path: Path) -> None:
         raise ArgumentError(
             f"export: {path.name!r} should end in .onnx, .json or .dot; pictures are drawn: graphnet draw"
         )
-    graph = graph_of_target(target, inputs)
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == ".onnx":
-        gn.to_onnx(graph, path)
-    elif kind == ".json":
-        path.write_text(graph.to_json(), encoding="utf-8")
+        applied(target, inputs, lambda found, *specs: gn.to_onnx(found, path, *specs))
     else:
-        path.write_text(graph.to_dot(), encoding="utf-8")
+        graph: Any = graph_of_target(target, inputs)
+        path.write_text(graph.to_dot() if kind == ".dot" else graph.to_json(), encoding="utf-8")
     print(f"wrote {path}")

@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from graphnet.errors import ArgumentError, GraphnetError
 from graphnet.places import raised_at
 from graphnet.trace import graph_for
 
-__all__ = ["LoadError", "graph_of_target", "input_spec", "network"]
+__all__ = ["LoadError", "applied", "graph_of_target", "input_spec", "network"]
 
 _IMPORTERS = {".onnx": "from_onnx", ".json": "from_json"}  # files that hold a graph, and what reads them
 
@@ -34,16 +35,24 @@ def graph_of_target(target: str, inputs: list[str]) -> gn.Graph:
     Raises:
         LoadError: there is no such file, no such name, or it is no network. GraphnetError: it cannot be traced.
     """
+    graph: gn.Graph = applied(target, inputs, lambda found, *specs: graph_for("trace", found, *specs))
+    return graph
+
+
+def applied(target: str, inputs: list[str], function: Callable[..., Any]) -> Any:
+    """What a function gives for the network in a file and the shapes of its inputs.
+
+    Raises:
+        LoadError: there is no network, or its code failed. GraphnetError: what the function found.
+    """
     found = network(target)
     specs = [input_spec(text) for text in inputs]
-    if isinstance(found, gn.Graph) and not specs:
-        return found
-    if not specs:
+    if not specs and not isinstance(found, gn.Graph):
         raise ArgumentError(f"give the shape of each input of {target}, such as --input N,20")
     try:
         with redirect_stdout(sys.stderr):
-            return graph_for("trace", found, *specs)
-    except GraphnetError:
+            return function(found, *specs)
+    except (GraphnetError, ImportError, OSError):
         raise
     except Exception as error:
         raise LoadError(f"{raised_at(error) or target}: {type(error).__name__}: {_one_line(error)}") from error
