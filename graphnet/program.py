@@ -78,6 +78,9 @@ def execute(op: Op, arrays: Sequence[Array], attrs: Mapping[str, Any], result: T
     shapes = [a.shape for a in arrays]
     assert op.kernel is not None
     target = _target(op, out, attrs, shapes)
+    if op.seeded:
+        run_kernel("copy", (arrays[0],), (out,))
+        arrays = arrays[1:]
     run_kernel(op.kernel, tuple(arrays), (target,), op.params(attrs, shapes) if op.params is not None else ())
     return out
 
@@ -288,9 +291,11 @@ class Program:
         out = self._arrays[result]
         if op.zeroed:
             self._add(node, "copy", (np.zeros((), out.dtype),), (out,), ())
+        if op.seeded:
+            self._add(node, "copy", (arrays[0],), (out,), ())
         shapes = [a.shape for a in arrays]
         params = op.params(node.attrs, shapes) if op.params is not None else ()
-        self._add(node, op.kernel, tuple(arrays), (_target(op, out, node.attrs, shapes),), params)
+        self._add(node, op.kernel, tuple(arrays[op.seeded :]), (_target(op, out, node.attrs, shapes),), params)
 
     def _drawn(self, graph: Graph, op: Op, node: Node) -> Array:
         """Memory of its own for what is drawn before each run."""

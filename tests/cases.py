@@ -238,6 +238,8 @@ for _label, _shape, _index in INDICES:
     _part = _full[tuple(slice(*e) if isinstance(e, tuple) else e for e in _index)]
     add("slice", _label, floats(*_shape), index=_index, fixed=True)
     add("unslice", _label, floats(*_part.shape), index=_index, shape=_shape, fixed=True)
+    add("set_slice", _label, floats(*_shape), floats(*_part.shape), index=_index, fixed=True)
+    add("set_slice", f"{_label}-number", floats(*_shape), floats(), index=_index, fixed=True)
 for _shape, _axis in (((3,), 0), ((2, 3), 0), ((2, 3), 1), ((1, 1), 1), ((0, 3), 0), ((2, 0), 0)):
     add("iota", f"{_shape}-{_axis}", shape=_shape, axis=_axis, fixed=True)
 for _label, _shape, _axis, _start, _length in (
@@ -265,15 +267,15 @@ for _label, _index in (
 ):
     add("take", _label, floats(4, 3), _index)
     add("index_add", _label, floats(*_index.shape, 3), _index, shape=(4, 3), fixed=True, terms=4)
-    add("index_put", _label, floats(*_index.shape, 3), _index, shape=(4, 3), fixed=True, smooth=_label == "one")
+    add("set_at", _label, floats(4, 3), floats(*_index.shape, 3), _index, fixed=True, smooth=_label == "one")
 add("take", "vector", floats(5), np.array([4, 4, 0]))
 _BOTH = (np.array([[2], [0], [-1]]), np.array([0, 1]))
 add("take", "two-indices", floats(4, 3, 2), *_BOTH)
 add("take", "all-axes", floats(2, 3), np.array([1, 0, 1, 1]), np.array([0, 2, 0, -1]))
 add("take", "scalar-index", floats(4, 3), np.array(2), np.array([0, 0]))
 add("index_add", "two-indices", floats(3, 2, 2), *_BOTH, shape=(4, 3, 2), fixed=True)
-add("index_put", "two-indices", floats(3, 2, 2), *_BOTH, shape=(4, 3, 2), fixed=True)
-add("index_put", "integers", integers(3, 2), *_BOTH, shape=(4, 3), fixed=True)
+add("set_at", "two-indices", floats(4, 3, 2), floats(3, 2, 2), *_BOTH, fixed=True)
+add("set_at", "integers", integers(4, 3), integers(3, 2), *_BOTH, fixed=True)
 for _label, _shape, _axis, _index in (
     ("rows", (4, 3), 0, np.array([[2, 0, 1], [2, 3, -1]])),
     ("columns", (4, 3), 1, np.array([[2, 0, 1, 1], [2, 1, 0, 0]])),

@@ -98,7 +98,6 @@ OPERATIONS: Table = {
     "array as an axis": (lambda: gn.ones(2, 2).sum(ONE), gn.ArgumentTypeError, TypeError, "sum"),
     "array as a size": (lambda: gn.ones(ONE), gn.ArgumentTypeError, TypeError, "ones"),
     "array as a size of a layer": (lambda: nn.Linear(ONE, 1), gn.GraphnetError, (TypeError, ValueError), "Linear"),
-    "array within an index": (lambda: gn.ones(2)[(ONE,)], gn.ArgumentTypeError, TypeError, "index"),
     "array as a bound of a slice": (lambda: gn.ones(2)[ONE:], gn.ArgumentTypeError, TypeError, "index|slice"),
     "array as the end of arange": (lambda: gn.arange(np.ones(2)), gn.ArgumentTypeError, TypeError, "arange"),
     "array as a bound of randint": (lambda: gn.randint(np.ones(0), (1,)), gn.ArgumentTypeError, TypeError, "randint"),

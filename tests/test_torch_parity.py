@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import graphnet as gn
 from graphnet.nn import functional as F  # noqa: N812
@@ -342,3 +344,59 @@ CREATED: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", CREATED)
 def test_creation(name: str) -> None:
     same(CREATED[name](gn), CREATED[name](torch))
+
+
+# -- indexing ---------------------------------------------------------------------------------------------
+
+KINDS = ("int", "slice", "none", "dots", "row", "column", "number", "list", "mask", "matrix mask", "bool")
+
+
+def index_of(kinds: list[str], shape: tuple[int, ...], rng: Any) -> tuple[Any, ...] | None:
+    """An index of these kinds, with arrays for tensors; None where they do not fit the shape."""
+    free = [k for k in kinds if k not in ("none", "dots", "bool")]
+    spans = {"matrix mask": 2}
+    if sum(spans.get(k, 1) for k in free) > len(shape) or kinds.count("dots") > 1:
+        return None
+    index: list[Any] = []
+    axis = 0
+    for place, kind in enumerate(kinds):
+        if kind == "dots":
+            rest = [k for k in kinds[place + 1 :] if k in free]
+            axis = len(shape) - sum(spans.get(k, 1) for k in rest)
+        size = shape[axis] if axis < len(shape) else 1
+        places = rng.integers(-size, size, 3)
+        mask = np.zeros(shape[axis : axis + 2] if kind == "matrix mask" else size, bool)
+        mask.reshape(-1)[: min(2, mask.size)] = True
+        index.append(
+            {
+                "int": int(places[0]), "slice": slice(int(places[1]), None, 1 + int(places[0] > 0)), "none": None,
+                "dots": Ellipsis, "row": places[:2], "column": places[:, None], "number": places[0], "bool": True,
+                "list": places[1:].tolist(), "mask": mask, "matrix mask": mask,
+            }[kind]
+        )  # fmt: skip
+        axis += 0 if kind in ("none", "dots", "bool") else spans.get(kind, 1)
+    return tuple(index)
+
+
+@given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=5), st.integers(0, 2**32))
+def test_any_index(kinds: list[str], seed: int) -> None:
+    index = index_of(kinds, (2, 3, 4, 5), np.random.default_rng(seed))
+    if index is None:
+        return
+    array = data(2, 3, 4, 5)
+
+    def outcome_of(t: Any) -> Any:
+        at = tuple(t.tensor(e) if isinstance(e, (np.ndarray, np.generic)) else e for e in index)
+        x, z = t.tensor(array, requires_grad=True), t.tensor(array)
+        try:
+            y = x[at]
+        except (IndexError, ValueError):
+            return "refused"
+        (y * y).sum().backward()
+        z[at] = y.detach() * 2
+        return y.detach().numpy(), x.grad.numpy(), z.numpy()
+
+    ours, theirs = outcome_of(gn), outcome_of(torch)
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs):
+        np.testing.assert_array_equal(a, b)

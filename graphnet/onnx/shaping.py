@@ -307,8 +307,7 @@ def _scattered(n: Reader, x: Any, places: list[Any], updates: Any) -> Any:
         return n("add", x, n("index_add", updates, *places, shape=shape))
     if how != "none":
         raise n.fail(f"graphnet does not scatter with reduction {how!r}")
-    hit = n("index_put", n("expand", n.const(True), shape=n.shape(updates)), *places, shape=shape)
-    return n("where", hit, n("index_put", updates, *places, shape=shape), x)
+    return n("set_at", x, updates, *places)
 
 
 @operator("ScatterElements", "Scatter")

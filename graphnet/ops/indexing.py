@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphnet.dtypes import int64
-from graphnet.errors import IndexOutOfRangeError, ShapeError
+from graphnet.errors import ShapeError
 from graphnet.ir import Dim, Shape, Unifier, product, render_shape
 from graphnet.ops import onnx_shaping as rules
-from graphnet.ops.table import ANY, INDEX, NUMBER, Attrs, Op, Site, broadcast, register
+from graphnet.ops.table import ANY, INDEX, NUMBER, Attrs, Op, Site, broadcast, check_axis, register
 
 __all__: list[str] = []
 
@@ -41,14 +41,8 @@ def _index_add_reference(g: Any, *indices: Any, shape: Sequence[int]) -> Any:
     return result
 
 
-def _index_put_reference(values: Any, *indices: Any, shape: Sequence[int]) -> Any:
-    result = np.zeros(shape, values.dtype)
-    result[indices] = values
-    return result
-
-
-def _indices(n: Site) -> list[Any]:
-    return [n.x(index) for index in range(1, len(n.shapes))]
+def _indices(n: Site, first: int = 1) -> list[Any]:
+    return [n.x(index) for index in range(first, len(n.shapes))]
 
 
 register(
@@ -67,36 +61,58 @@ register(
     )
 )
 
-# Zeros of `shape` with the operand added where `take` would read it; or put there, the last one where an index repeats.
-for _name, _reference, _takes, _onnx in (
-    ("index_add", _index_add_reference, NUMBER, rules.INDEX_ADD),
-    ("index_put", _index_put_reference, ANY, rules.INDEX_PUT),
-):
-    register(
-        Op(
-            name=_name,
-            shape=_put,
-            operands=(_takes, INDEX),
-            variadic=True,
-            reference=_reference,
-            gradients=(lambda n, g: n("take", g, *_indices(n)), None),
-            promote="none",
-            saves="1",
-            kernel=_name,
-            zeroed=True,
-            flops=(lambda attrs, shapes, shape: product(shapes[0])) if _name == "index_add" else 0,
-            onnx=_onnx,
-        )
+register(
+    Op(
+        name="index_add",  # zeros of `shape` with the operand added where `take` would read
+        shape=_put,
+        operands=(NUMBER, INDEX),
+        variadic=True,
+        reference=_index_add_reference,
+        gradients=(lambda n, g: n("take", g, *_indices(n)), None),
+        promote="none",
+        saves="1",
+        kernel="index_add",
+        zeroed=True,
+        flops=lambda attrs, shapes, shape: product(shapes[0]),
+        onnx=rules.INDEX_ADD,
     )
+)
 
 
-def _check_axis(axis: int, shape: Shape) -> None:
-    if not 0 <= axis < max(len(shape), 1):
-        raise IndexOutOfRangeError(f"there is no axis {axis} in shape {render_shape(shape)}")
+def _set_at_shape(unifier: Unifier, attrs: Attrs, x: Shape, values: Shape, *indices: Shape) -> Shape:
+    return _put(unifier, {"shape": x}, values, *indices)
+
+
+def _set_at_reference(x: Any, values: Any, *indices: Any) -> Any:
+    result = np.array(x)
+    result[indices] = values
+    return result
+
+
+register(
+    Op(
+        name="set_at",  # x with values where `take` would read; the last one stays where an index repeats
+        shape=_set_at_shape,
+        operands=(ANY, ANY, INDEX),
+        variadic=True,
+        reference=_set_at_reference,
+        gradients=(
+            lambda n, g: n("set_at", g, n("expand", 0, shape=n.shapes[1]), *_indices(n, 2)),
+            lambda n, g: n("take", g, *_indices(n, 2)),
+            None,
+        ),
+        promote="none",
+        saves="2",
+        kernel="index_put",
+        seeded=True,
+        flops=0,
+        onnx=rules.SET_AT,
+    )
+)
 
 
 def _gathered(unifier: Unifier, attrs: Attrs, x: Shape, index: Shape) -> Shape:
-    _check_axis(attrs["axis"], x)
+    check_axis(attrs["axis"], x or (1,))
     fits = len(x) == len(index) and all(
         axis == attrs["axis"] or not (isinstance(n, int) and isinstance(m, int)) or n <= m
         for axis, (n, m) in enumerate(zip(index, x))
@@ -181,7 +197,7 @@ register(
 
 def _argsorted(unifier: Unifier, attrs: Attrs, x: Shape) -> Shape:
     axis, count = attrs["axis"], attrs["count"]
-    _check_axis(axis, x)
+    check_axis(axis, x or (1,))  # a 0-d tensor counts as having one axis
     if count is None or not x:
         return x
     have: Dim = x[axis]

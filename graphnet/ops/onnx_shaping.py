@@ -17,11 +17,11 @@ __all__ = [
     "GATHER",
     "GATHER_ELEMENTS",
     "INDEX_ADD",
-    "INDEX_PUT",
     "IOTA",
     "NARROW",
     "RESHAPE",
     "SCATTER_ADD",
+    "SET_AT",
     "SLICE",
     "TRANSPOSE",
     "UNSLICE",
@@ -223,12 +223,12 @@ def _read_gather(n: Reader) -> Any:
     return n("permute", front, axes=(*rest[:axis], *range(extra), *rest[axis:]))
 
 
-def _places(w: Writer, frame: Shape) -> str:
+def _places(w: Writer, frame: Shape, first: int = 1) -> str:
     """The indices of `take` and its counterparts, broadcast to `frame`, side by side along a last axis."""
     last = w.sizes([len(frame)])
     columns = [
         w("Unsqueeze", w.x(i) if w.shapes[i] == frame else w("Expand", w.x(i), w.sizes(frame)), last)
-        for i in range(1, w.count)
+        for i in range(first, w.count)
     ]
     return columns[0] if len(columns) == 1 else w("Concat", *columns, axis=len(frame))
 
@@ -246,17 +246,19 @@ def _zeros(w: Writer) -> str:
     return w("Expand", w.constant(0, w.dtype), w.sizes(w.attrs["shape"]))
 
 
-def _scattered(**settings: str) -> Onnx:
-    """The operand at its indices in zeros."""
-
-    def write(w: Writer) -> str:
-        frame = w.shapes[0][: len(w.shapes[0]) - len(w.shape) + w.count - 1]
-        return w("ScatterND", _zeros(w), _places(w, frame), w.x(0), **settings)
-
-    return Onnx(write=write, reads=False)
+def _frame(w: Writer, values: int, indices: int) -> Shape:
+    """What the indices broadcast to, read off the values: their shape ends with the axes that are not indexed."""
+    return w.shapes[values][: len(w.shapes[values]) - len(w.shape) + indices]
 
 
-INDEX_ADD, INDEX_PUT = _scattered(reduction="add"), _scattered()
+INDEX_ADD = Onnx(
+    write=lambda w: w("ScatterND", _zeros(w), _places(w, _frame(w, 0, w.count - 1)), w.x(0), reduction="add"),
+    reads=False,
+)
+SET_AT = Onnx(
+    write=lambda w: w("ScatterND", w.x(0), _places(w, _frame(w, 1, w.count - 2), 2), w.x(1)),
+    reads=False,
+)
 
 
 def _read_gather_elements(n: Reader) -> Any:

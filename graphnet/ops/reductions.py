@@ -13,7 +13,7 @@ from graphnet.errors import ShapeError
 from graphnet.ir import Shape, Unifier, product, render_shape
 from graphnet.ops import onnx_elementwise as rules
 from graphnet.ops.onnx import Onnx
-from graphnet.ops.table import ANY, BOOL, FLOAT, NUMBER, Attrs, GradientRule, Op, Site, register
+from graphnet.ops.table import ANY, BOOL, FLOAT, NUMBER, Attrs, GradientRule, Op, Site, check_axis, register
 
 __all__: list[str] = []
 
@@ -23,16 +23,19 @@ def _kept(attrs: Attrs, shape: Shape) -> Shape:
 
 
 def _reduced(unifier: Unifier, attrs: Attrs, shape: Shape) -> Shape:
+    for axis in attrs["axes"]:
+        check_axis(axis, shape)
     if attrs["keepdims"]:
         return _kept(attrs, shape)
     return tuple(dim for axis, dim in enumerate(shape) if axis not in attrs["axes"])
 
 
 def _reduced_not_empty(unifier: Unifier, attrs: Attrs, shape: Shape) -> Shape:
+    result = _reduced(unifier, attrs, shape)
     for axis in attrs["axes"]:
         if shape[axis] == 0:
             raise ShapeError(f"axis {axis} of {render_shape(shape)} is empty: there is no largest or smallest element")
-    return _reduced(unifier, attrs, shape)
+    return result
 
 
 def _arg_reduced(unifier: Unifier, attrs: Attrs, shape: Shape) -> Shape:

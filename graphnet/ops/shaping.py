@@ -11,7 +11,7 @@ from graphnet.errors import IndexOutOfRangeError, ShapeError
 from graphnet.ir import Dim, Shape, SymbolicDim, Unifier, exact_quotient, product, render_shape
 from graphnet.ops import onnx_shaping as rules
 from graphnet.ops.onnx import Onnx
-from graphnet.ops.table import ANY, Attrs, Op, Site, register
+from graphnet.ops.table import ANY, Attrs, Op, Site, check_axis, register
 
 __all__ = ["sliced_shape"]
 
@@ -76,6 +76,14 @@ register(
 )
 
 
+def _counted(unifier: Unifier, attrs: Attrs) -> Shape:
+    shape: Shape = attrs["shape"]
+    if any(isinstance(size, int) and size < 0 for size in shape):
+        raise ShapeError(f"sizes are not negative, got {render_shape(shape)}")
+    check_axis(attrs["axis"], shape)
+    return shape
+
+
 def _positions(attrs: Attrs) -> Any:
     shape, axis = attrs["shape"], attrs["axis"]
     along = np.arange(shape[axis]).reshape([-1 if a == axis else 1 for a in range(len(shape))])
@@ -85,7 +93,7 @@ def _positions(attrs: Attrs) -> Any:
 register(
     Op(
         name="iota",  # each element's position along `axis`, in a tensor of `shape`
-        shape=lambda unifier, attrs: attrs["shape"],
+        shape=_counted,
         operands=(),
         reference=lambda shape, axis: _positions({"shape": shape, "axis": axis}),
         promote="none",
@@ -212,6 +220,38 @@ register(
 )
 
 
+def _set_slice_shape(unifier: Unifier, attrs: Attrs, x: Shape, values: Shape) -> Shape:
+    window = sliced_shape(_at(attrs), x)
+    _expanded(unifier, {"shape": window}, values)
+    return x
+
+
+def _set_slice_reference(x: Any, values: Any, index: Any) -> Any:
+    result = np.array(x)
+    result[_at({"index": index})] = values
+    return result
+
+
+register(
+    Op(
+        name="set_slice",  # x with values, which broadcast, where `slice` would look
+        shape=_set_slice_shape,
+        operands=(ANY, ANY),
+        reference=_set_slice_reference,
+        gradients=(
+            lambda n, g: n("set_slice", g, 0, index=n.attrs["index"]),
+            lambda n, g: n("slice", g, index=n.attrs["index"]),
+        ),
+        promote="none",
+        broadcasts=True,
+        kernel="copy",
+        seeded=True,
+        window=lambda out, attrs: out[_window(attrs)],
+        flops=0,
+    )
+)
+
+
 def _narrowed(attrs: Attrs, rank: int) -> tuple[Any, ...]:
     """`narrow` as an index of `slice`."""
     part = (attrs["start"], attrs["start"] + attrs["length"], None)
@@ -235,6 +275,7 @@ def _joined(unifier: Unifier, attrs: Attrs, *shapes: Shape) -> Shape:
     axis, first = attrs["axis"], shapes[0]
     if not first:
         raise ShapeError("tensors without axes cannot be joined; unsqueeze(0) them or use stack", operand=0)
+    check_axis(axis, first)
     for operand, shape in enumerate(shapes):
         fits = len(shape) == len(first) and all(
             unifier.unify(a, b) for i, (a, b) in enumerate(zip(first, shape)) if i != axis

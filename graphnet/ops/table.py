@@ -16,8 +16,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from graphnet.dtypes import DType, bool_, int64
-from graphnet.errors import ArgumentTypeError, DTypeError, ShapeError
-from graphnet.ir import Dim, Shape, TensorType, Unifier, product
+from graphnet.errors import ArgumentTypeError, DTypeError, IndexOutOfRangeError, ShapeError
+from graphnet.ir import Dim, Shape, TensorType, Unifier, product, render_shape
 from graphnet.ops.onnx import Onnx
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Op",
     "Site",
     "broadcast",
+    "check_axis",
     "infer",
     "register",
     "row",
@@ -92,7 +93,8 @@ class Op:
         kernel: name in the kernel table; None for views.
         params: the kernel's numbers, from attributes and input shapes.
         kernel_shape: shape in which the kernel writes the result, where it is another (kept axes).
-        window: the part of a zeroed result that the kernel writes; `zeroed` zeroes without a part.
+        window: the part of the result that the kernel writes, of one that is `zeroed` or `seeded` before.
+        seeded: the result starts as a copy of the first operand, which the kernel does not see.
         view: for ops that only look at memory differently; `packed` ones need it contiguous.
         source: for ops without operands: the result, made from the attributes.
         fresh: whether `source` gives another result at every run: never merged, folded, hoisted or left out.
@@ -121,6 +123,7 @@ class Op:
     params: Callable[[Attrs, Sequence[Shape]], tuple[float, ...]] | None = None
     kernel_shape: Callable[[Attrs, Sequence[Shape]], Shape] | None = None
     zeroed: bool = False
+    seeded: bool = False
     window: Callable[[Array, Attrs], Array] | None = None
     view: Callable[[Array, Attrs], Array] | None = None
     packed: bool = False
@@ -256,6 +259,12 @@ def broadcast(unifier: Unifier, attrs: Attrs, *shapes: Shape) -> Shape:
             elif not isinstance(have, int):
                 result[axis] = unifier.resolve(have)
     return tuple(result)
+
+
+def check_axis(axis: int, shape: Shape) -> None:
+    """Raise IndexOutOfRangeError unless the shape has that axis, counted from the front."""
+    if not 0 <= axis < len(shape):
+        raise IndexOutOfRangeError(f"there is no axis {axis} in shape {render_shape(shape)}")
 
 
 def index_dtype(dtype: DType) -> DType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,6 +35,13 @@ class Memory:
         self.borrowed = False  # an array of the caller's: copied before it is overwritten
         self.viewers: list[Any] | None = None  # weak references to tensors, once there are several
 
+    def seen_by(self, tensor: Any) -> Iterator[Any]:
+        """The other living tensors that look at it."""
+        for reference in self.viewers or ():
+            viewer = reference()
+            if viewer is not None and viewer is not tensor:
+                yield viewer
+
 
 class Record:
     """A node that ran: its operands and the values that its gradient rules read.
@@ -44,8 +51,8 @@ class Record:
     """
 
     __slots__ = (
-        "attrs", "dtype", "freed", "op", "operand", "operands", "order", "origin", "result", "retained", "saved",
-        "shape", "types",
+        "attrs", "dtype", "edges", "freed", "op", "operand", "operands", "order", "origin", "result", "retained",
+        "saved", "shape", "types",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +60,7 @@ class Record:
         op: Op,
         attrs: Attrs,
         operands: tuple[Any, ...],
+        edges: tuple[Any, ...],
         types: Sequence[TensorType],
         result: TensorType,
         saved: dict[int, Saved],
@@ -62,6 +70,7 @@ class Record:
         self.op = op
         self.attrs = attrs
         self.operands = operands
+        self.edges = edges  # per operand, where its gradient goes; None for those that required none by then
         self.types = types
         self.shape, self.dtype = result
         self.saved = saved  # operands that rules read, by their number
@@ -87,9 +96,9 @@ class Record:
         """The dtypes of the operands."""
         return tuple(t.dtype for t in self.types)
 
-    def targets(self) -> list[Any]:
+    def targets(self) -> tuple[Any, ...]:
         """Where the gradients of the operands go."""
-        return [o if type(o) is Record or getattr(o, "_requires_grad", False) else None for o in self.operands]
+        return self.edges
 
     def describe(self) -> str:
         """The node, for errors."""
@@ -137,7 +146,7 @@ class Record:
 
     def free(self) -> None:
         """Forget what a backward pass needs."""
-        self.saved, self.operands, self.result, self.freed = {}, (), None, True
+        self.saved, self.operands, self.edges, self.result, self.freed = {}, (), (), None, True
 
 
 def collect(roots: Iterable[Record]) -> list[Record]:

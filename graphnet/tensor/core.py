@@ -13,7 +13,6 @@ from graphnet.dtypes import DType, as_dtype, bool_, float32, int64, promote
 from graphnet.errors import (
     ArgumentError,
     ArgumentTypeError,
-    DTypeError,
     GradientError,
     GraphnetError,
     ShapeError,
@@ -25,13 +24,14 @@ from graphnet.ir import (
     Origin,
     Parameter,
     Scope,
+    Shape,
     SymbolicDim,
     TensorType,
     Where,
 )
 from graphnet.ops import TABLE, Op, check_count, infer
 from graphnet.places import user_site
-from graphnet.program import execute, run_kernel
+from graphnet.program import execute
 from graphnet.tensor.autograd import CONCRETE, Memory, Record, Saved, backward, duplicate
 from graphnet.tensor.size import Size
 from graphnet.tensor.state import state
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Base",
+    "View",
     "apply",
     "as_array",
     "check_tensor",
@@ -58,6 +59,7 @@ __all__ = [
 ]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+View: TypeAlias = "tuple[tuple[str, dict[str, Any]], ...]"  # ops that only look, one after the other: names, attributes
 
 
 _accumulating = threading.Lock()
@@ -68,6 +70,7 @@ class Base(Constant):
 
     __slots__ = (
         "__weakref__", "_array", "_buffer", "_dtype", "_memory", "_origin", "_record", "_requires_grad", "_source",
+        "_view",
         "grad",
     )  # fmt: skip
 
@@ -83,6 +86,7 @@ class Base(Constant):
     _record: Record | None
     _requires_grad: bool
     _source: Base | None
+    _view: tuple[Base, View] | None  # the tensor whose memory it looks at, and how; see `inplace.py`
     grad: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -208,56 +212,18 @@ class Base(Constant):
         if self._record is not None:
             self._record.retained = weakref.ref(self)
 
-    # -- in place -----------------------------------------------------------------------------------------
+    # -- memory -------------------------------------------------------------------------------------------
 
-    def _overwrite(self, result: Base) -> Self:
-        """Take over a result computed out of place: the in-place forms of the operators."""
-        if result._tracer is not None:
-            result._tracer.update(self, result)
-            return self
-        values = self._writable(result._requires_grad)
-        if result._type().shape != self._type().shape:
-            raise ShapeError(
-                f"in place: a result of shape {tuple(result.shape)} does not fit into {tuple(self.shape)}",
-                expected=tuple(self.shape),
-                got=tuple(result.shape),
-            )
-        if result._dtype.category > self._dtype.category:
-            raise DTypeError(f"in place: a {result._dtype.name} result does not fit into a {self._dtype.name} tensor")
-        if result._record is not None:
-            result._record.keep(self._memory)
-        run_kernel("copy", (result._values(),), (values,))
-        self._memory.version += 1
-        if result._record is not None:
-            self._record, self._requires_grad, self._origin = result._record, True, result._origin
-        return self
+    def _fits(self, shape: Shape) -> bool:
+        """Whether it has that shape."""
+        return bool(self._values().shape == shape)
 
-    def _writable(self, recorded: bool = False) -> Array:
-        """The memory, where it may be overwritten."""
-        if self._memory.borrowed and not self._seen_elsewhere():
-            self._array, self._memory = duplicate(self._values()), Memory()
-        values = self._values()
-        if not values.flags.writeable:
-            raise ArgumentError("the tensor's memory is read-only (a broadcast view or a read-only array); clone() it")
-        if state.grad and (recorded or self._requires_grad):
-            if self._record is None and self._requires_grad:
-                raise GradientError(
-                    "a leaf tensor that requires a gradient cannot be overwritten while gradients are recorded; "
-                    "use with graphnet.no_grad(): or write to its .data"
-                )
-            if self._seen_elsewhere():
-                raise GradientError(
-                    "overwriting in place a tensor that shares its memory with a view is not differentiable here; "
-                    "clone() one of them first, or write y = y * 2 for y *= 2"
-                )
-        return values
-
-    def _seen_elsewhere(self) -> bool:
-        """Whether another tensor looks at the same memory."""
-        return any((seen := ref()) is not None and seen is not self for ref in self._memory.viewers or ())
+    def _become(self, fresh: Base) -> None:
+        """Have the history of another tensor, whose values are in this one's memory."""
+        self._record, self._requires_grad, self._origin = fresh._record, fresh._requires_grad, fresh._origin
 
     def _share_memory(self, other: Base) -> None:
-        """Become a view of `other`'s memory."""
+        """Look at `other`'s memory."""
         self._memory = memory = other._memory
         if memory.viewers is None:
             memory.viewers = [weakref.ref(other)]
@@ -281,7 +247,7 @@ def initialize(tensor: Any, array: Array | None, dtype: DType) -> None:
     tensor._array = array
     tensor._dtype = dtype
     tensor._memory = Memory()
-    tensor._origin = tensor._record = tensor._source = tensor.grad = None
+    tensor._origin = tensor._record = tensor._source = tensor._view = tensor.grad = None
     tensor._requires_grad = tensor._buffer = False
 
 
@@ -425,6 +391,9 @@ def apply(name: str, *operands: Any, **attrs: Any) -> Tensor:
     tensor = make(array, result.dtype)
     if op.view is not None and isinstance(values[0], Base) and (not op.packed or arrays[0].flags.c_contiguous):
         tensor._share_memory(values[0])
+        if name != "detach":
+            root, chain = values[0]._view or (values[0], ())
+            tensor._view = (root, (*chain, (name, attrs)))
     scope, where = place()
     tensor._origin = Origin(name, scope, where)
     if state.grad and result.dtype.is_floating_point and op.gradients:
@@ -447,6 +416,7 @@ def _remember(
     """Record how a tensor was computed."""
     assert tensor._origin is not None
     operands = tuple((v._record or v) if isinstance(v, Base) else v for v in values)
+    edges = tuple(o if isinstance(v, Base) and v._requires_grad else None for o, v in zip(operands, values))
     reads = {c for i, v in enumerate(values) if isinstance(v, Base) and v._requires_grad for c in op.reads(i)}
     saved: dict[int, Saved] = {}
     for index, value in enumerate(values):
@@ -454,7 +424,7 @@ def _remember(
             memory = value._memory if isinstance(value, Base) else None
             saved[index] = arrays[index], memory, memory.version if memory is not None else 0
     out = (tensor._values(), tensor._memory, tensor._memory.version) if "y" in reads else None
-    tensor._record = Record(op, attrs, operands, types, result, saved, out, tensor._origin)
+    tensor._record = Record(op, attrs, operands, edges, types, result, saved, out, tensor._origin)
     tensor._requires_grad = True
 
 

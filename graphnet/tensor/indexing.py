@@ -1,4 +1,9 @@
-"""Indexing: what stands in the brackets, as ops."""
+"""Indexing: what stands in the brackets, as ops.
+
+Integers, slices, None and ... are one `slice`; integer and bool tensors, arrays and lists are then one `take` at all of
+them together: they broadcast, and stand for the axes that they index. As in PyTorch, the new axes come where the
+indexed ones were if these are next to each other, else first, and integers are taken before.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnet.dtypes import bool_, int64
-from graphnet.errors import ArgumentTypeError, GradientError, IndexOutOfRangeError, ShapeError
-from graphnet.ir import render_shape
-from graphnet.program import run_kernel
-from graphnet.tensor.autograd import duplicate
-from graphnet.tensor.core import Base, apply, as_array, check_tensor
-from graphnet.tensor.state import state
+from graphnet.errors import ArgumentError, ArgumentTypeError, IndexOutOfRangeError, ShapeError
+from graphnet.ir import Shape, Unifier, render_shape
+from graphnet.ops.shaping import sliced_shape
+from graphnet.ops.table import broadcast
+from graphnet.tensor.core import Base, View, apply, check_tensor, make
+from graphnet.tensor.creation import tensor as from_lists
+from graphnet.tensor.inplace import write
 from graphnet.whole import whole
 
 if TYPE_CHECKING:
@@ -20,79 +26,57 @@ if TYPE_CHECKING:
 
 __all__ = ["get", "put"]
 
+_WHOLE = (None, None, None)
+Basic = tuple[Any, ...]  # an entry for every axis and new axis: int, None, or (start, stop, step)
+Picked = list[tuple[int, Any]]  # axes of what the basic part gives, ascending, and their index tensors
+
 
 def get(tensor: Any, index: Any) -> Tensor:
-    """What `tensor[index]` gives."""
-    rows = _row_index(index)
-    if rows is not None:
-        return _take(tensor, rows)
-    basic = _basic(index, tuple(tensor._type().shape))
-    return apply("slice", tensor, index=basic)
+    """What `tensor[index]` gives: a view for integers, slices, None and ...; a copy for tensors, arrays and lists."""
+    basic, picked = _parsed(index, tuple(tensor._type().shape))
+    if not picked:
+        return apply("slice", tensor, index=basic)
+    if any(entry != _WHOLE for entry in basic):
+        tensor = apply("slice", tensor, index=basic)
+    order, back, _ = _order(picked, tuple(tensor._type().shape))
+    if order is not None:
+        tensor = apply("permute", tensor, axes=order)
+    result = apply("take", tensor, *(i for _, i in picked))
+    return result if back is None else apply("permute", result, axes=back)
 
 
 def put(tensor: Any, index: Any, value: Any) -> None:
-    """Do `tensor[index] = value`, in the memory that the tensor has."""
+    """Do `tensor[index] = value`, in the memory that the tensor has.
+
+    The value broadcasts to the part that is indexed. Where an index occurs twice, the last value stays.
+    """
     new = check_tensor("assignment", value)
-    target = tensor._writable(new._requires_grad)
-    if state.grad and (tensor._requires_grad or new._requires_grad):
-        raise GradientError(
-            "assigning to elements is not differentiable here; build the tensor with graphnet.where(mask, a, b) or "
-            "graphnet.cat(...), or assign under no_grad()"
-        )
-    source = as_array(new, tensor._dtype)
-    if np.may_share_memory(source, target):
-        source = duplicate(source)  # x[1:] = x[:-1] reads what x held before
-    rows = _row_index(index)
-    if rows is not None:
-        _put_rows(target, rows, source)
-    else:
-        basic = _basic(index, target.shape)
-        whole = (*(slice(*e) if isinstance(e, tuple) else e for e in basic), ...)
-        window = target[whole]
-        lead = source.ndim - window.ndim
-        if lead > 0 and source.shape[:lead] == (1,) * lead:
-            source = source.reshape(source.shape[lead:])
-        _check_broadcasts(source.shape, window.shape)
-        run_kernel("copy", (source,), (window,))
-    tensor._memory.version += 1
+    shape = tuple(tensor._type().shape)
+    basic, picked = _parsed(index, shape)
+    window = sliced_shape(tuple(slice(*e) if isinstance(e, tuple) else e for e in basic), shape)
+    order, back, wanted = _order(picked, window) if picked else (None, None, window)
+    have = tuple(new._type().shape)
+    lead = len(have) - len(wanted)
+    if lead > 0 and have[:lead] == (1,) * lead:
+        new, have = apply("reshape", new, shape=have[lead:]), have[lead:]
+    _check_broadcasts(have, wanted)
+    part: View = (("slice", {"index": basic}),)
+    if picked:
+        if have != wanted:
+            new = apply("expand", new, shape=wanted)
+        if back is not None:
+            new = apply("permute", new, axes=tuple(int(a) for a in np.argsort(back)))
+        if order is not None:
+            part = (*part, ("permute", {"axes": order}))
+        if new._dtype is not tensor._dtype:
+            new = apply("cast", new, dtype=tensor._dtype)
+    write(tensor, part, new, [i for _, i in picked])
 
 
-def _put_rows(target: Any, rows: Tensor, source: Any) -> None:
-    positions = _positions(rows, target.shape)
-    mask = rows._dtype is bool_
-    if not target.ndim:
-        raise IndexOutOfRangeError("a 0-d tensor has no rows to assign to")
-    size = target.shape[0] if not mask or rows.ndim == 1 else rows.numel()
-    if positions.size and not (-size <= positions.min() and positions.max() < size):
-        raise IndexOutOfRangeError(f"an index from {positions.min()} to {positions.max()} leaves axis 0 of size {size}")
-    lead = rows.ndim if mask else 1
-    shape = (*positions.shape, *target.shape[lead:])
-    _check_broadcasts(source.shape, shape)
-    target[rows._values() if mask else positions] = source
-
-
-def _positions(rows: Tensor, shape: tuple[Any, ...]) -> Any:
-    """An integer index as it is, a bool one as the positions of what is true."""
-    values = rows._values()
-    if rows._dtype is not bool_:
-        if rows._dtype.is_floating_point:
-            raise ArgumentTypeError(f"tensors used as indices are integer or bool, got {rows._dtype.name}")
-        return values
-    if values.shape != shape[: values.ndim]:
-        raise ShapeError(
-            f"a bool index of shape {render_shape(values.shape)} does not fit a tensor of shape {render_shape(shape)}",
-            expected=shape[: values.ndim],
-            got=values.shape,
-        )
-    return np.flatnonzero(values)
-
-
-def _check_broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> None:
-    try:
-        fits = len(shape) <= len(target) and np.broadcast_shapes(shape, target) == target
-    except ValueError:
-        fits = False
-    if not fits:
+def _check_broadcasts(shape: Shape, target: Shape) -> None:
+    pairs = list(zip(reversed(shape), reversed(target)))
+    unfit = [a for a, b in pairs if isinstance(a, int) and isinstance(b, int) and a not in (1, b)]
+    if len(shape) > len(target) or unfit:
         raise ShapeError(
             f"assignment: a value of shape {render_shape(shape)} does not broadcast to {render_shape(target)}, "
             "the shape of the indexed part",
@@ -101,29 +85,28 @@ def _check_broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> None:
         )
 
 
-def _row_index(index: Any) -> Any:
-    """An integer or bool tensor, array or list as the only index, as a tensor; None for other indices."""
-    if isinstance(index, list):
-        index = np.asarray(index, np.int64 if not index else None)
-    if isinstance(index, (np.ndarray, Base)):
-        index = check_tensor("index", index)
-        return index if index._tracer is not None or index.ndim or index._dtype is bool_ else None
-    return None
+def _order(picked: Picked, shape: Shape) -> tuple[Any, Any, Shape]:
+    """The axes with the indexed ones first; the order that brings the result's in place; the result's shape.
+
+    None stands for an order that changes nothing.
+    """
+    axes = [axis for axis, _ in picked]
+    rest = [axis for axis in range(len(shape)) if axis not in axes]
+    order: tuple[int, ...] | None = (*axes, *rest)
+    if order == tuple(range(len(shape))):
+        order = None
+    found = broadcast(Unifier(), {}, *(tuple(i._type().shape) for _, i in picked))
+    before = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0
+    lead = len(found)
+    back = (*range(lead, lead + before), *range(lead), *range(lead + before, lead + len(rest)))
+    sizes = [shape[axis] for axis in rest]
+    return order, back if before and lead else None, (*sizes[:before], *found, *sizes[before:])
 
 
-def _take(tensor: Any, index: Any) -> Tensor:
-    shape = tuple(tensor._type().shape)
-    if index._dtype is not int64:
-        if index._dtype is bool_ and index.ndim != 1:
-            tensor = apply("reshape", tensor, shape=(index.numel(), *shape[index.ndim :]))
-        index = check_tensor("index", _positions(index, shape).astype(np.int64))
-    return apply("take", tensor, index)
-
-
-def _basic(index: Any, shape: tuple[Any, ...]) -> tuple[Any, ...]:
-    """An entry for every axis and new axis: int, None, or (start, stop, step)."""
-    entries = list(index) if isinstance(index, tuple) else [index]
-    taken = sum(1 for e in entries if e is not None and e is not Ellipsis)
+def _parsed(index: Any, shape: Shape) -> tuple[Basic, Picked]:
+    """The basic part of an index, and what picks from that."""
+    entries = [_entry(e) for e in index] if isinstance(index, tuple) else [_entry(index)]
+    taken = sum(_consumes(e) for e in entries)
     if taken > len(shape):
         raise IndexOutOfRangeError(f"{taken} indices for a tensor with {len(shape)} axes, shape {render_shape(shape)}")
     dots = [i for i, e in enumerate(entries) if e is Ellipsis]
@@ -131,34 +114,87 @@ def _basic(index: Any, shape: tuple[Any, ...]) -> tuple[Any, ...]:
         raise IndexOutOfRangeError("only one ... fits into an index")
     at = dots[0] if dots else len(entries)
     entries[at : at + 1] = [slice(None)] * (len(shape) - taken)
-    result: list[Any] = []
-    axis = 0
+    basic: list[Any] = []
+    picked: Picked = []
+    axis = kept = 0  # of the tensor, of what the basic part gives
     for entry in entries:
-        if entry is None:
-            result.append(None)
-            continue
-        size = shape[axis]
         if isinstance(entry, slice):
-            result.append(_slice(entry))
+            basic.append(_slice(entry))
+        elif entry is None:
+            basic.append(None)
+        elif isinstance(entry, bool):  # a new axis with all or nothing
+            basic.append(None)
+            picked.append((kept, make(np.arange(int(entry)), int64)))
+        elif isinstance(entry, Base):
+            indices = _indices(entry, shape, axis)
+            basic.extend([_WHOLE] * len(indices))
+            picked.extend((kept + i, index) for i, index in enumerate(indices))
+            axis, kept = axis + len(indices), kept + len(indices)
+            continue
         else:
-            result.append(_position(entry, size, axis))
-        axis += 1
-    return tuple(result)
+            basic.append(_position(entry, shape[axis], axis))
+            axis += 1
+            continue
+        axis, kept = axis + isinstance(entry, slice), kept + 1
+    return tuple(basic), picked
+
+
+def _entry(entry: Any) -> Any:
+    """One entry as None, ..., slice, int, bool or a tensor with axes."""
+    if entry is None or entry is Ellipsis or isinstance(entry, (int, slice)):
+        return entry
+    if isinstance(entry, (list, tuple, range)):
+        entry = from_lists(list(entry)) if len(entry) else make(np.zeros(0, np.int64), int64)
+    elif isinstance(entry, np.ndarray):
+        entry = check_tensor("index", entry)
+    elif isinstance(entry, np.bool_):
+        return bool(entry)
+    if not isinstance(entry, Base):
+        return _whole(entry)
+    if entry._dtype.is_floating_point:
+        raise ArgumentTypeError(f"tensors used as indices are integer or bool, got {entry._dtype.name}")
+    if entry._tracer is None and not entry._type().shape:
+        return entry._values().item()
+    return entry
+
+
+def _consumes(entry: Any) -> int:
+    """How many axes an entry stands for."""
+    if entry is None or entry is Ellipsis or isinstance(entry, bool):
+        return 0
+    return len(entry._type().shape) if isinstance(entry, Base) and entry._dtype is bool_ else 1
+
+
+def _indices(entry: Any, shape: Shape, axis: int) -> list[Any]:
+    """An index tensor as int64; a bool one as the places of what is true, for each of its axes."""
+    if entry._dtype is not bool_:
+        return [entry if entry._dtype is int64 else apply("cast", entry, dtype=int64)]
+    values = entry._values()
+    fits = all(not isinstance(b, int) or a == b for a, b in zip(values.shape, shape[axis:]))
+    if not fits:
+        raise ShapeError(
+            f"a bool index of shape {render_shape(values.shape)} does not fit a tensor of shape {render_shape(shape)}"
+            + (f" at axis {axis}" if axis else ""),
+            expected=shape[axis : axis + values.ndim],
+            got=values.shape,
+        )
+    return [make(np.ascontiguousarray(places), int64) for places in np.nonzero(values)]
 
 
 def _slice(entry: slice) -> tuple[int | None, ...]:
     parts = tuple(None if p is None else _whole(p) for p in (entry.start, entry.stop, entry.step))
     if parts[2] is not None and parts[2] <= 0:
-        raise ArgumentTypeError(f"a slice's step is positive, got {parts[2]}")
+        raise ArgumentError(f"a slice's step is positive, got {parts[2]}")
     return parts
 
 
 def _position(entry: Any, size: Any, axis: int) -> int:
-    position = _whole(entry)
-    if isinstance(size, int) and not -size <= position < size:
-        raise IndexOutOfRangeError(f"index {position} is out of range for axis {axis} with size {size}")
-    return position
+    if isinstance(size, int) and not -size <= entry < size:
+        raise IndexOutOfRangeError(f"index {entry} is out of range for axis {axis} with size {size}")
+    return int(entry)
 
 
 def _whole(value: Any) -> int:
-    return whole("an index, where it is not a slice, None, ... or one integer or bool tensor,", value)
+    return whole(
+        "an index, where it is not a slice, None, ..., or a tensor, array or list of integers or bools,", value
+    )

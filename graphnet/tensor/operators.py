@@ -10,6 +10,7 @@ from graphnet.dtypes import bool_
 from graphnet.errors import DTypeError
 from graphnet.ir import SymbolicDim
 from graphnet.tensor.core import Base, apply, check_tensor
+from graphnet.tensor.inplace import InPlace
 from graphnet.tensor.size import Size
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     return result
 
 
-class Operators(Base):
+class Operators(InPlace):
     """Arithmetic, comparison and in-place operators, with NumPy's broadcasting and PyTorch's dtype rules."""
 
     __slots__ = ()

@@ -12,10 +12,9 @@ from graphnet.errors import (
     GradientError,
     GraphError,
     GraphnetError,
-    ShapeError,
     TraceError,
 )
-from graphnet.ir import Graph, Node, Operand, Origin, Scope, TensorType, Unifier, Value
+from graphnet.ir import Graph, Node, Operand, Origin, Scope, Shape, TensorType, Unifier, Value
 from graphnet.ops import TABLE, Op
 from graphnet.ops.emit import Emitter
 from graphnet.places import user_site
@@ -64,31 +63,17 @@ class SymbolicTensor(Tensor):
             )
         return self._value
 
-    def _overwrite(self, result: Base) -> Self:
-        if self._number:
-            return result  # type: ignore[return-value]
-        if isinstance(result, SymbolicTensor) and result._tracer is not self._tracer:
-            raise TraceError(
-                f"{_site()}{self._origin} comes from outside the {result._tracer.emitter.graph.name} in which it is "
-                "overwritten in place; make it part of the state, or write y = y * 2 for y *= 2"
-            )
-        have, new = self._type(), result._type()
-        unifier = self._tracer.emitter.sizes
-        if len(have.shape) != len(new.shape) or not all(map(unifier.unify, have.shape, new.shape)):
-            raise ShapeError(f"in place: a result of shape {new.shape} does not fit into {have.shape}")
-        if new.dtype.category > have.dtype.category:
-            raise ArgumentTypeError(f"in place: a {new.dtype.name} result does not fit into a {have.dtype.name} tensor")
-        if new.dtype is not have.dtype:
-            result = apply("cast", result, dtype=have.dtype)
-        assert isinstance(result, SymbolicTensor)
-        self._value, self._origin = result._operand(), result._origin
-        self._requires_grad = self._requires_grad or result._requires_grad
-        self._memory.version += 1
-        self._seen = self._memory.version
-        return self
+    def _fits(self, shape: Shape) -> bool:
+        have, unifier = self._type().shape, self._tracer.emitter.sizes
+        return len(have) == len(shape) and all(map(unifier.unify, have, shape))
 
-    def _writable(self, recorded: bool = False) -> Array:
-        raise TraceError(f"{_site()}elements of a traced tensor cannot be assigned; build it with where or cat")
+    def _overwrite(self, result: Base) -> Self:
+        return result if self._number else super()._overwrite(result)  # type: ignore[return-value]
+
+    def _become(self, fresh: Base) -> None:
+        assert isinstance(fresh, SymbolicTensor)
+        self._value, self._origin, self._requires_grad = fresh._operand(), fresh._origin, fresh._requires_grad
+        self._seen = self._memory.version
 
     def detach(self) -> Tensor:
         """The same values, through which no gradient flows."""
@@ -268,12 +253,11 @@ class Tracer:
         have, got = buffer._type(), value._type()
         if got.dtype.category > have.dtype.category:
             raise DTypeError(f"in place: a {got.dtype.name} result does not fit into a {have.dtype.name} buffer")
-        result = value if got.dtype is have.dtype else apply("cast", value, dtype=have.dtype)
+        result: Any = value if got.dtype is have.dtype else apply("cast", value, dtype=have.dtype)
         if len(got.shape) != len(have.shape) or not all(map(self.emitter.sizes.unify, have.shape, got.shape)):
             result = apply("expand", result, shape=tuple(have.shape))
         if not isinstance(result, SymbolicTensor) or TABLE[result._operand().node.op].kernel is None:
-            result = apply("copy", result)  # it needs memory of its own
-        assert isinstance(result, SymbolicTensor)
+            result = self.apply(TABLE["copy"], [result], {})  # it needs memory of its own
         self.emitter.graph.updates[buffer] = result._operand()
 
     def apply(self, op: Op, operands: Sequence[Any], attrs: dict[str, Any]) -> SymbolicTensor:
@@ -308,8 +292,10 @@ class Tracer:
         tensor._number = all(v._number for v in values if isinstance(v, SymbolicTensor)) and not any(
             isinstance(v, Base) and not isinstance(v, SymbolicTensor) for v in values
         )
-        if op.view is not None and isinstance(values[0], SymbolicTensor):
-            tensor._memory = values[0]._memory
+        if op.view is not None and isinstance(values[0], Base):
+            tensor._share_memory(values[0])
+            root, chain = values[0]._view or (values[0], ())
+            tensor._view = (root, (*chain, (op.name, attrs)))
             tensor._seen = tensor._memory.version
         return tensor
 

@@ -313,10 +313,6 @@ class Tensor(Operators, Reductions, Shaping, Selection):
 
     def _fill(self, values: Any) -> Self:
         """Overwrite all elements with an array that broadcasts; the one way in for the writers below."""
-        if state.tracer is not None and self._buffer:
-            value = check_tensor("assignment", values)
-            state.tracer.update(self, apply("expand", value.to(self._dtype), shape=tuple(self.shape)))
-            return self
         indexing.put(self, Ellipsis, values)
         return self
 
