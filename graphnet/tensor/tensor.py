@@ -16,7 +16,6 @@ from graphnet.tensor.operators import Operators, matmul
 from graphnet.tensor.reductions import Reductions, numpy_names
 from graphnet.tensor.selection import Selection
 from graphnet.tensor.shaping import Shaping
-from graphnet.tensor.state import state
 
 if TYPE_CHECKING:
     from typing_extensions import Self
