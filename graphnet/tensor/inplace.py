@@ -108,16 +108,16 @@ def _trace(tracer: Any, root: Base, chain: View, content: Base, indices: Sequenc
     """A write as operations of a graph that is being traced."""
     if any(name == "detach" for name, _ in chain) or (root._requires_grad and not state.grad):
         raise TraceError(
-            f"{user_site()}: {root._origin}: a write that no gradient is to see (through detach(), or under no_grad()) cannot be "
-            "traced; clone() the detached tensor first"
+            f"{user_site()}: {root._origin}: a write that no gradient is to see (through detach(), or under "
+            "no_grad()) cannot be traced; clone() the detached tensor first"
         )
     fresh = _placed(root, chain, content, indices)
     if root._tracer is None:
         tracer.update(root, fresh)
     elif fresh._tracer is not root._tracer:
         raise TraceError(
-            f"{user_site()}: {root._origin} comes from outside the {fresh._tracer.emitter.graph.name} in which it is "
-            "overwritten in place; make it part of the state, or write y = y * 2 for y *= 2"
+            f"{user_site()}: {root._origin} comes from outside the {fresh._tracer.emitter.graph.name} in "
+            "which it is overwritten in place; make it part of the state, or write y = y * 2 for y *= 2"
         )
     else:
         root._memory.version += 1
