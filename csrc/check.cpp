@@ -286,6 +286,31 @@ void cross_entropy_backward(const Call& call, const KernelInfo& info) {
   require_same_shape(call, "output", 0, call.out[0], call.in[0]);
 }
 
+void require_labels(const Call& call) {
+  if (call.in[1].dtype != DType::i64) bad_type(call, "input 1", "int64", call.in[1].dtype);
+}
+
+void nll_loss(const Call& call, const KernelInfo& info) {
+  require_labels(call);
+  cross_entropy(call, info);
+}
+
+void nll_loss_backward(const Call& call, const KernelInfo& info) {
+  require_labels(call);
+  cross_entropy_backward(call, info);
+}
+
+void normalize(const Call& call, const KernelInfo& info) {
+  require_one_dtype(call, info);
+  for (int i = 0; i < call.nin; ++i) require_same_shape(call, "input", i, call.in[i], call.out[0]);
+  if (!(call.params[0] >= 0)) bad_param(call, 0, "eps of 0 or more");
+  for (int i = 2; i < call.nparams; ++i) {
+    const double axis = call.params[i];
+    if (!(axis >= 0 && axis < call.out[0].rank && axis == std::floor(axis)))
+      bad_param(call, i, "an axis from 0 to " + std::to_string(call.out[0].rank - 1));
+  }
+}
+
 void sgd(const Call& call, const KernelInfo& info) {
   require_one_dtype(call, info);
   for (int i = 0; i < call.nout; ++i) require_same_shape(call, "output", i, call.out[i], call.in[0]);

@@ -29,6 +29,15 @@
 //               weight_decay, momentum, centered, maximize): the buffer is there where momentum is not 0, the mean
 //               gradient where centered is not 0.
 // adagrad       grad, outputs (param, sum of squares); params (lr, eps, weight_decay, maximize).
+// gelu, gelu_tanh, silu, softplus  elementwise; softplus is log(1 + exp(x)).
+// leaky_relu    elementwise: (x, slope) -> x > 0 ? x : x * slope.
+// binary_entropy   elementwise: (x, t) -> -t log x - (1 - t) log(1 - x), logarithms not below -100; from 0 to 1 both.
+// nll_loss      logp[N, C], target int64[N], optional weight[C] -> as cross_entropy; params (reduction, ignore_index).
+// nll_loss_backward  a value[N, C] that is not read, target, g, optional weight -> [N, C]; same params.
+// normalize     (x - mean) / sqrt(variance + eps) over some axes; params (eps, center, axis, ...); center 0 takes the
+//               mean square for the variance and no mean.
+// normalize_backward  g, x -> dx; same params.
+// embedding     take with one index, and none negative.
 // dropout_mask  key int64[2] -> [...]: 0 with probability p, else 1 / (1 - p); params (p,). The numbers depend on the
 //               key and the element's position alone.
 // take          x[R, S, ..., others], idx int64[...], one or several for as many leading dimensions, which broadcast
@@ -104,6 +113,17 @@
   X(adam, 1, 1, 3, 4, 8, 8, adam, F)                                     \
   X(rmsprop, 1, 1, 2, 4, 7, 7, rmsprop, F)                               \
   X(adagrad, 1, 1, 2, 2, 4, 4, adagrad, F)                               \
+  X(gelu, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(gelu_tanh, 1, 1, 1, 1, 0, 0, elementwise, F)                         \
+  X(silu, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(softplus, 1, 1, 1, 1, 0, 0, elementwise, F)                          \
+  X(leaky_relu, 2, 2, 1, 1, 0, 0, elementwise, F)                        \
+  X(binary_entropy, 2, 2, 1, 1, 0, 0, elementwise, F)                    \
+  X(nll_loss, 2, 3, 1, 1, 0, 2, nll_loss, F)                             \
+  X(nll_loss_backward, 3, 4, 1, 1, 0, 2, nll_loss_backward, F)           \
+  X(normalize, 1, 1, 1, 1, 2, 18, normalize, F)                          \
+  X(normalize_backward, 2, 2, 1, 1, 2, 18, normalize, F)                 \
+  X(embedding, 2, 2, 1, 1, 0, 0, take, F | I | B)                        \
   X(dropout_mask, 1, 1, 1, 1, 1, 1, dropout_mask, F)                     \
   X(take, 2, 17, 1, 1, 0, 0, take, F | I | B)                            \
   X(index_add, 2, 17, 1, 1, 0, 0, index_add, F | I)                      \

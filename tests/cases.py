@@ -17,6 +17,7 @@ from graphnet.dtypes import bool_, float32, float64, int32, int64
 ULPS = {  # of the result, for ops that are not exactly rounded: what their kernels may be off by
     **dict.fromkeys(("exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "pow"), 4),
     **dict.fromkeys(("softmax", "log_softmax", "cross_entropy", "cross_entropy_backward"), 8),
+    **dict.fromkeys(("gelu", "gelu_tanh", "silu", "softplus", "binary_entropy", "normalize", "normalize_backward"), 8),
     "remainder": 1,
 }
 
@@ -385,6 +386,62 @@ for _label, _target, _options in (
 add("cross_entropy", "one", floats(1, 1), np.array([0]), terms=1, **_settings())
 add("cross_entropy", "no-rows", floats(0, 3), np.zeros(0, np.int64), terms=1, **_settings("sum"))
 add("cross_entropy_backward", "no-rows", floats(0, 3), np.zeros(0, np.int64), floats(), terms=1, **_settings("sum"))
+
+for _label, _target, _options in (
+    ("mean", CLASSES, {}),
+    ("sum", CLASSES, {"reduction": "sum"}),
+    ("none", CLASSES, {"reduction": "none"}),
+    ("ignored", np.array([2, -100, 4, 1]), {}),
+    ("ignored-own", np.array([2, 0, 4, 0]), {"ignore_index": 0}),
+    ("ignored-none", np.array([2, -100, 4, 1]), {"reduction": "none"}),
+):
+    _set = {"reduction": "mean", "ignore_index": -100, **_options}
+    _flow = floats(4) if _set["reduction"] == "none" else floats()
+    for _tail, _more in (("", ()), ("-weighted", (floats(5, signed=False),))):
+        add("nll_loss", f"{_label}{_tail}", floats(4, 5), _target, *_more, terms=5, **_set)
+        add("nll_loss_backward", f"{_label}{_tail}", floats(4, 5), _target, _flow, *_more, terms=5, **_set)
+add("nll_loss", "no-rows", floats(0, 3), np.zeros(0, np.int64), reduction="sum", ignore_index=-100)
+
+for _op in ("gelu", "gelu_tanh", "silu", "softplus"):
+    for _shape in SHAPES:
+        add(_op, "x".join(map(str, _shape)) or "scalar", floats(*_shape), terms=4)
+    add(_op, "wide", floats(5, 31, low=1e-3, high=20), terms=4, smooth=False)
+for _label, _a, _b in PAIRS:
+    add("leaky_relu", _label, floats(*_a), floats(*_b))
+    if _label != "both":
+        add(
+            "binary_entropy",
+            _label,
+            floats(*_a, low=0.1, high=0.9, signed=False),
+            floats(*_b, low=0.1, high=0.9, signed=False),
+            terms=3,
+        )
+add("leaky_relu", "number", floats(3, 4), 0.25)
+add("leaky_relu", "kinks", np.array([0.0, -0.0, np.nan, np.inf, -np.inf]), 0.5, smooth=False)
+add("binary_entropy", "ends", np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0]), smooth=False)
+for _label, _shape, _axes in (
+    ("lines", (3, 7), (1,)),
+    ("columns", (7, 3), (0,)),
+    ("wide-columns", (5, 67), (0,)),
+    ("middle-kept", (4, 3, 5), (0, 2)),
+    ("middle-taken", (4, 5, 3), (1,)),
+    ("two", (3, 4, 5), (1, 2)),
+    ("all", (4, 5), (0, 1)),
+    ("one", (3, 1), (1,)),
+    ("long", (2, 301), (1,)),
+    ("no-rows", (0, 4), (1,)),
+):
+    for _center in (True, False):
+        _set = {"axes": _axes, "eps": 0.01, "center": _center, "least": 0}
+        _way = f"{_label}{'' if _center else '-not-centred'}"
+        add("normalize", _way, floats(*_shape), terms=8, fixed=_label == "no-rows", **_set)
+        add("normalize_backward", _way, floats(*_shape), floats(*_shape[::-1]).reshape(_shape), terms=24, **_set)
+for _label, _index in (("rows", np.array([2, 0, 2, 1])), ("matrix", np.array([[0, 1], [3, 3]])), ("one", np.array(1))):
+    for _padding, _often in ((None, False), (2, False), (None, True)):
+        _way = f"{_label}-{_padding}-{_often}"
+        # the padding's entry and shared gradients are what the derivative is not
+        _smooth = _padding is None and not _often
+        add("embedding", _way, floats(4, 3), _index, padding_idx=_padding, scale_grad_by_freq=_often, smooth=_smooth)
 
 
 def layouts(array: Any) -> dict[str, Any]:

@@ -74,6 +74,17 @@ void take_(const Call& call) {
   });
 }
 
+void embedding_(const Call& call) {
+  const View& idx = call.in[1];
+  walk<1>(idx, {&idx}, [&](const auto& at_) {
+    const int64_t index = *at<int64_t>(idx, at_[0]);
+    if (index < 0 || index >= call.in[0].shape[0])
+      throw IndexError(std::string(call.kernel) + ": input 1: index " + std::to_string(index) +
+                       " is out of range, expected 0 to " + std::to_string(call.in[0].shape[0] - 1));
+  });
+  take_(call);
+}
+
 void index_add_(const Call& call) {
   const View &g = call.in[0], &out = call.out[0];
   const View from = tail(g, index_frame(call).rank), to = tail(out, call.nin - 1);

@@ -8,6 +8,7 @@
 #include "../core.h"
 #include "../elementwise.h"
 #include "../kernels.h"
+#include "../normalize.h"
 #include "../pool.h"
 #include "../product.h"
 #include "../reduce.h"

@@ -16,7 +16,7 @@ from graphnet.ops import onnx_elementwise as rules
 from graphnet.ops.onnx import Onnx
 from graphnet.ops.table import ANY, BOOL, FLOAT, NUMBER, GradientRule, Op, Site, broadcast, register
 
-__all__: list[str] = []
+__all__ = ["erf_reference"]
 
 
 def _binary(
@@ -113,7 +113,8 @@ def _relu_reference(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-def _erf(x: Any) -> Any:
+def erf_reference(x: Any) -> Any:
+    """The error function of each element."""
     return np.vectorize(math.erf, otypes=[x.dtype])(x) if x.size else x.copy()
 
 
@@ -214,7 +215,7 @@ _unary(
 )
 _unary(
     "erf",
-    _erf,
+    erf_reference,
     lambda n, g: n("mul", n("mul", g, 2 / math.sqrt(math.pi)), n("exp", n("neg", n("mul", n.x(0), n.x(0))))),
     saves="0",
     onnx="Erf",

@@ -3,7 +3,7 @@
 `softmax` and `log_softmax` work along the last axis. `cross_entropy` follows
 torch.nn.functional.cross_entropy: attributes `reduction` ("none", "mean", "sum"), `ignore_index` and
 `label_smoothing`; targets are class indices (N,) or probabilities (N, C), the optional third operand
-weighs the classes.
+weighs the classes. `nll_loss` is the part of it behind log_softmax, for class indices.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from graphnet.errors import ShapeError
 from graphnet.ir import Shape, Unifier, product, render_shape
 from graphnet.ops.onnx_shaping import CROSS_ENTROPY, softmaxed
-from graphnet.ops.table import ANY, FLOAT, Attrs, Op, Site, register
+from graphnet.ops.table import ANY, FLOAT, INDEX, Attrs, Op, Site, broadcast, register
 
 __all__: list[str] = []
 
@@ -122,6 +122,17 @@ def _cross_entropy_reference(
     return np.asarray(losses.sum() / (denominator if reduction == "mean" else 1))
 
 
+def _cross_entropy_target(n: Site, g: Any) -> Any:
+    """For probabilities as targets: -(1 - smoothing) w log p, times what a row counts."""
+    rows = n.shapes[0][0]
+    losses = n("mul", n("log_softmax", n.x(0)), n.attrs["label_smoothing"] - 1)
+    if len(n.shapes) > 2:
+        losses = n("mul", losses, n.x(2))
+    if n.attrs["reduction"] == "mean":
+        g = n("div", g, rows)
+    return n("mul", losses, n("reshape", g, shape=(rows, 1)) if n.attrs["reduction"] == "none" else g)
+
+
 def _cross_entropy_gradient(n: Site, g: Any) -> Any:
     operands = [n.x(i) for i in range(len(n.shapes))]
     return n("cross_entropy_backward", operands[0], operands[1], g, *operands[2:], **n.attrs)
@@ -134,9 +145,9 @@ register(
         operands=(FLOAT, ANY, FLOAT),
         optional=1,
         reference=_cross_entropy_reference,
-        gradients=(_cross_entropy_gradient, None, None),
+        gradients=(_cross_entropy_gradient, _cross_entropy_target, None),
         promote="none",
-        saves="012",
+        saves=("012", "02", ""),
         kernel="cross_entropy",
         params=_loss_params,
         flops=lambda attrs, shapes, shape: 5 * product(shapes[0]),  # those of log_softmax
@@ -164,6 +175,51 @@ def _cross_entropy_backward_reference(
     return (p * wanted.sum(1, keepdims=True) - wanted) * upstream
 
 
+def _labels_weight(n: Site, *weight: Any) -> Any:
+    """What each row's class weighs, 0 for rows that are ignored."""
+    ones = n("expand", 1, shape=n.shapes[0])
+    settings = {"reduction": "none", "ignore_index": n.attrs["ignore_index"]}
+    return n("neg", n("nll_loss", ones, n.x(1), *weight, **settings))
+
+
+def _total_target(n: Site) -> Any:
+    """Per row, the sum of the targets times what flows into the row."""
+    weight = [n.x(3)] if len(n.shapes) > 3 else []
+    smoothing, mean = n.attrs["label_smoothing"], n.attrs["reduction"] == "mean"
+    rows, classes = n.shapes[0]
+    flow = n.x(2)
+    if len(n.shapes[1]) == 2:
+        targets = n("add", n("mul", n.x(1), 1 - smoothing), n("div", smoothing, classes))
+        total = n("sum", n("mul", targets, *weight) if weight else targets, axes=(1,), keepdims=False)
+        return n("mul", total, n("div", flow, rows) if mean else flow)
+    hard = _labels_weight(n, *weight)
+    total = n("mul", hard, 1 - smoothing)
+    if smoothing:
+        share = (
+            n("mul", n("sum", *weight, axes=(0,), keepdims=False), smoothing)
+            if weight
+            else n("mul", classes, smoothing)
+        )
+        total = n("add", total, n("mul", _labels_weight(n), n("div", share, classes)))
+    return n("mul", total, n("div", flow, n("sum", hard, axes=(0,), keepdims=False)) if mean else flow)
+
+
+def _second_logits(n: Site, v: Any) -> Any:
+    """The Jacobian of softmax, p (v - <p, v>), times the row's total target."""
+    p = n("softmax", n.x(0))
+    pv = n("mul", p, v)
+    turned = n("sub", pv, n("mul", p, _row_sum(n, pv)))
+    return n("mul", turned, n("reshape", _total_target(n), shape=(n.shapes[0][0], 1)))
+
+
+def _second_flow(n: Site, v: Any) -> Any:
+    """<v, gradient for a flow of 1>."""
+    one = n("expand", 1, shape=n.shapes[2])
+    weight = [n.x(3)] if len(n.shapes) > 3 else []
+    products = n("mul", v, n("cross_entropy_backward", n.x(0), n.x(1), one, *weight, **n.attrs))
+    return n("sum", products, axes=(1,) if n.attrs["reduction"] == "none" else (0, 1), keepdims=False)
+
+
 register(
     Op(
         name="cross_entropy_backward",  # operands: logits, target, gradient of the loss[, weight]
@@ -171,9 +227,118 @@ register(
         operands=(FLOAT, ANY, FLOAT, FLOAT),
         optional=1,
         reference=_cross_entropy_backward_reference,
+        gradients=(_second_logits, None, _second_flow, None),
         promote="none",
+        saves=("0123", "", "013", ""),
         kernel="cross_entropy_backward",
         params=_loss_params,
         flops=6,  # those of softmax, and the difference to the target
+    )
+)
+
+
+def _nll_shape(unifier: Unifier, attrs: Attrs, logp: Shape, target: Shape, weight: Shape | None = None) -> Shape:
+    if len(target) != 1:
+        raise ShapeError(f"expects class indices of shape (N,), got {render_shape(target)}", got=target, operand=1)
+    return _loss_shape(unifier, attrs, logp, target, weight)
+
+
+def _nll_params(attrs: Attrs, shapes: Sequence[Shape]) -> tuple[float, ...]:
+    return _REDUCTIONS[attrs["reduction"]], float(attrs["ignore_index"])
+
+
+def _nll_reference(logp: Any, target: Any, weight: Any = None, *, reduction: str, ignore_index: int) -> Any:
+    valid = target != ignore_index
+    safe = np.where(valid, target, 0)
+    weights = valid * (np.ones(logp.shape[1], logp.dtype) if weight is None else weight)[safe]
+    losses = -logp[np.arange(len(logp)), safe] * weights
+    if reduction == "none":
+        return losses
+    return np.asarray(losses.sum() / (weights.sum() if reduction == "mean" else 1))
+
+
+def _nll_backward_reference(
+    like: Any, target: Any, g: Any, weight: Any = None, *, reduction: str, ignore_index: int
+) -> Any:
+    valid = target != ignore_index
+    safe = np.where(valid, target, 0)
+    weights = valid * (np.ones(like.shape[1], like.dtype) if weight is None else weight)[safe]
+    result = np.zeros_like(like)
+    result[np.arange(len(like)), safe] = -weights * g / (weights.sum() if reduction == "mean" else 1)
+    return result
+
+
+def _nll_gradient(n: Site, g: Any) -> Any:
+    like = n("expand", 0, shape=n.shapes[0])
+    return n("nll_loss_backward", like, n.x(1), g, *[n.x(2) for _ in n.shapes[2:]], **n.attrs)
+
+
+register(
+    Op(
+        name="nll_loss",
+        shape=_nll_shape,
+        operands=(FLOAT, INDEX, FLOAT),
+        optional=1,
+        reference=_nll_reference,
+        gradients=(_nll_gradient, None, None),
+        promote="none",
+        saves=("12", "", ""),
+        kernel="nll_loss",
+        params=_nll_params,
+        flops=lambda attrs, shapes, shape: 2 * shapes[1][0],
+    )
+)
+
+register(
+    Op(
+        name="nll_loss_backward",  # operands: a value of log p's shape that is not read, target, gradient[, weight]
+        shape=lambda unifier, attrs, like, *rest: like,
+        operands=(FLOAT, INDEX, FLOAT, FLOAT),
+        optional=1,
+        reference=_nll_backward_reference,
+        gradients=(  # the loss is linear, so its gradient's gradient is the loss
+            None,
+            None,
+            lambda n, v: n("nll_loss", v, n.x(1), *[n.x(3) for _ in n.shapes[3:]], **n.attrs),
+            None,
+        ),
+        promote="none",
+        saves=("", "", "13", ""),
+        kernel="nll_loss_backward",
+        params=_nll_params,
+        flops=lambda attrs, shapes, shape: 2 * shapes[1][0],
+    )
+)
+
+
+def _binary_reference(x: Any, target: Any) -> Any:
+    return (target - 1) * np.maximum(np.log1p(-x), -100) - target * np.maximum(np.log(x), -100)
+
+
+def _binary_target(n: Site, g: Any) -> Any:
+    x = n.x(0)
+    less = n("maximum", n("log1p", n("neg", x)), -100)
+    return n("mul", g, n("sub", less, n("maximum", n("log", x), -100)))
+
+
+register(
+    Op(
+        name="binary_entropy",  # -t log x - (1 - t) log(1 - x), logarithms not below -100, as PyTorch's
+        shape=broadcast,
+        operands=(FLOAT, FLOAT),
+        reference=_binary_reference,
+        gradients=(
+            lambda n, g: n(
+                "div",
+                n("mul", g, n("sub", n.x(0), n.x(1))),
+                n("maximum", n("mul", n("sub", 1, n.x(0)), n.x(0)), 1e-12),
+            ),
+            _binary_target,
+        ),
+        promote="float",
+        saves=("01", "0"),
+        broadcasts=True,
+        kernel="binary_entropy",
+        flops=8,
     )
 )

@@ -1,0 +1,39 @@
+// Inner loops of the activations. Contract: elementwise-inl.h.
+
+struct Gelu {
+  GN_INLINE VF f(VF x) { return x * 0.5f * (1.0f + verf(x * 0.70710678118654752440f)); }
+};
+struct GeluTanh {
+  template <class V>
+  GN_INLINE V f(V x) {
+    using T = decltype(x[0] + 0);
+    const V inner = T(0.79788456080286535588) * (x + T(0.044715) * x * x * x);
+    return x * T(0.5) * (T(1) + vtanh(inner));
+  }
+};
+struct Silu {
+  template <class V>
+  GN_INLINE V f(V x) {
+    using T = decltype(x[0] + 0);
+    return x / (T(1) + vexp(-x));
+  }
+};
+// max(x, 0) + log(1 + exp(-|x|)); what 1 + e loses is put back to first order.
+struct Softplus {
+  template <class V>
+  GN_INLINE V f(V x) {
+    using T = decltype(x[0] + 0);
+    const V e = vexp(-vabs(x));
+    const V s = e + T(1);
+    const V rest = vlog(s) + (e - (s - T(1))) / s;
+    return (x > T(0) ? x : V{}) + rest;
+  }
+};
+GN_OP(LeakyRelu, (T x, T slope), (x > 0 ? x : x * slope))
+
+GN_KERNEL(gelu, 10, (loop_vector<float, Gelu>), nullptr, nullptr, nullptr, nullptr)
+GN_KERNEL(gelu_tanh, 10, (loop_vector<float, GeluTanh>), (loop_vector<double, GeluTanh>), nullptr, nullptr, nullptr)
+GN_KERNEL(silu, 8, (loop_vector<float, Silu>), (loop_vector<double, Silu>), nullptr, nullptr, nullptr)
+GN_KERNEL(softplus, 12, (loop_vector<float, Softplus>), (loop_vector<double, Softplus>), nullptr, nullptr, nullptr)
+GN_KERNEL(leaky_relu, 1, (loop2<float, float, LeakyRelu>), (loop2<double, double, LeakyRelu>), nullptr, nullptr,
+          nullptr)
