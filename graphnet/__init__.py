@@ -23,6 +23,7 @@ from graphnet.program import (
     show_config,
 )
 from graphnet.recorded import graph_of
+from graphnet.serialization import load, save
 from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_grad_enabled, no_grad, set_grad_enabled
 from graphnet.tensor.control import cond, while_loop
 from graphnet.tensor.creation import *
@@ -84,10 +85,12 @@ __all__ = [
     "int64",
     "is_grad_enabled",
     "kernels",
+    "load",
     "manual_seed",
     "nn",
     "no_grad",
     "optim",
+    "save",
     "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_num_threads",

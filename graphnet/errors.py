@@ -14,11 +14,13 @@ __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "DTypeError",
+    "FileFormatError",
     "GradientError",
     "GraphError",
     "GraphnetError",
     "GraphnetWarning",
     "IndexOutOfRangeError",
+    "MissingFileError",
     "MissingPackageError",
     "RenderError",
     "ShapeError",
@@ -94,6 +96,14 @@ class StateDictError(GraphnetError, RuntimeError, KeyError):
     """A state dict that does not fit: missing or unexpected keys, wrong shapes."""
 
     __str__ = Exception.__str__  # KeyError would show the repr of the message
+
+
+class MissingFileError(GraphnetError, FileNotFoundError):
+    """There is no such file, or no such folder to write to."""
+
+
+class FileFormatError(GraphnetError, ValueError):
+    """A file is not what it should be: another format, damaged, cut short."""
 
 
 class MissingPackageError(GraphnetError, ImportError):

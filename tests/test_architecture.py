@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trace": {"errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
     "drawing": {"errors", "export", "graph", "trace"},
     "compile": {"errors", "ir", "passes", "program", "tensor", "nn", "optim", "graph", "trace"},
+    "serialization": {"errors", "dtypes", "tensor", "nn", "optim"},
     "recorded": {"errors", "ir", "tensor", "graph"},
     "onnx": {"errors", "dtypes", "ir", "ops", "tensor", "nn", "graph", "trace"},
     "kernels": {"errors", "program"},
@@ -150,6 +151,7 @@ def test_passes_do_not_import_each_other(path: Path) -> None:
 
 HEAVY = {
     "networkx",
+    "safetensors",
     "torch",
     "matplotlib",
     "rich",

@@ -11,6 +11,7 @@ import pytest
 
 HEAVY = (
     "networkx",
+    "safetensors",
     "torch",
     "matplotlib",
     "rich",
