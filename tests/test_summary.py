@@ -83,9 +83,9 @@ def test_records_and_totals_are_plain_data() -> None:
     open_sized, sized = gn.summary(net, ("N", 20)), gn.summary(net, (5, 20))
     assert sized.records() == [
         {"path": "0", "cls": "Linear", "shape": "(5, 4)", "parameters": 84, "shared_with": "", "shared": 0}
-        | {"operations": 1, "flops": 800, "bytes": 80},
+        | {"operations": 1, "flops": 800, "bytes": 80, "within": ""},
         {"path": "1", "cls": "ReLU", "shape": "(5, 4)", "parameters": 0, "shared_with": "", "shared": 0}
-        | {"operations": 1, "flops": 20, "bytes": 80},
+        | {"operations": 1, "flops": 20, "bytes": 80, "within": ""},
     ]
     assert sized.totals() == {"parameters": 84, "shared": 0, "flops": 820, "bytes": 160}
     assert open_sized.totals() == {"parameters": 84, "shared": 0, "flops": "164*N", "bytes": "32*N"}

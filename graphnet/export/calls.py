@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from graphnet.errors import ArgumentError, ArgumentTypeError
+from graphnet.export.unfold import LOOPS
 from graphnet.ir import Graph, Scope
 
 __all__ = ["Call", "Item", "Tree", "checked_depth"]
 
+_CONTROL = (*LOOPS, "condition", "body", "then", "else")
 Item: TypeAlias = "Call | int"  # a call within another, or the index of a node of its own
 
 
@@ -37,6 +39,11 @@ class Call:
             return None
         item = self.items[0]
         return None if isinstance(item, Call) else item
+
+    @property
+    def loop(self) -> bool:
+        """Whether it is a loop or branch, or a block of one."""
+        return self.scope is not None and not self.scope.library and self.scope.cls in _CONTROL
 
     @property
     def leaf(self) -> bool:

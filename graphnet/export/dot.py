@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from graphnet.errors import ArgumentError
 from graphnet.export.calls import Call, Item, Tree, checked_depth
 from graphnet.export.links import Links
-from graphnet.export.look import KINDS, SHARED, Scale, number_text, numbers_by_name, value_of
+from graphnet.export.look import KINDS, SHARED, Scale, number_text, numbers_by_name, op_kind, value_of
 from graphnet.export.repeats import Repeats, Run
 from graphnet.export.text import escaped, lines, operation_text, parameter_name, plural, signature, type_text
+from graphnet.export.unfold import unfold
 from graphnet.ir import Constant, Graph, Operand, Parameter, TensorType, Value, Where
 
 __all__ = ["to_dot"]
@@ -27,6 +28,8 @@ _CLUSTER = (
 )
 _TIMES = 'style="rounded,dashed", color="#37474f", penwidth=1.6, fontsize=13, labeljust=l, margin=10'
 _LEGEND = 'style="rounded", color="#90a4ae", penwidth=1, fontsize=11, labeljust=l, margin=10'
+_LOOP = f"{_CLUSTER.replace('penwidth=1', 'penwidth=2.2').replace('#90a4ae', '#6a1b9a')}"
+_BACK = 'label="next trip", style=bold, constraint=false, color="#6a1b9a", fontcolor="#6a1b9a"'
 _NOTE_EDGE = "style=dotted, arrowhead=none"
 _SHARED = f'style=dashed, dir=none, constraint=false, color="{SHARED}", fontcolor="{SHARED}"'
 
@@ -92,7 +95,8 @@ class _Picture:
         legend: bool,
         values: dict[str, float],
     ) -> None:
-        self.graph, self.depth = graph, depth
+        (self.graph, self.backs), self.depth = unfold(graph), depth
+        graph = self.graph
         self.values = values
         self.scale = Scale(self.values.values())
         self.kinds: dict[str, None] = {}  # those that occur
@@ -174,7 +178,8 @@ class _Picture:
                 self._fold(part)
             else:
                 path, cls, place = self._heading(part)
-                self.lines.append(self._cluster(lines(path, cls, end="\\l"), _CLUSTER, place))
+                style = _LOOP if part.loop else _CLUSTER
+                self.lines.append(self._cluster(lines(path, cls, end="\\l"), style, place))
                 todo.append("  }")
                 todo.extend(self._parts(part)[::-1])
 
@@ -227,7 +232,9 @@ class _Picture:
         operation = operation_text(self.graph, node)
         name = node.name if node.name != operation else ""
         label = lines(operation, name, type_text(self._types(index)))
-        self._box(f"n{index}", label, "op", *self._tip(index), names=(node.name,), mark=index in self.sharing)
+        self._box(
+            f"n{index}", label, op_kind(node.op), *self._tip(index), names=(node.name,), mark=index in self.sharing
+        )
         self._own_constants(index)
 
     def _layer(self, call: Call, index: int) -> None:
@@ -309,6 +316,11 @@ class _Picture:
                 self._edge(self._drawn(self.links.index[output.node]), f"out{i}", self.graph.type_of(output), merged)
             else:
                 self.lines.append(f"  out{i}_value -> out{i} [{_NOTE_EDGE}]")
+
+        for back in self.backs:
+            ends = [self._drawn(self.links.index[node]) for node in (back.source, back.target)]
+            if ends[0] != ends[1]:
+                self.lines.append(f"  {ends[0]} -> {ends[1]} [{_BACK}]")
 
     def _edge(self, source: str, target: str, type: TensorType, merged: set[tuple[str, str, str]]) -> None:
         if source == target:

@@ -11,9 +11,10 @@ from typing import Any, cast
 
 from graphnet.export.calls import Call, Item, Tree, checked_depth
 from graphnet.export.links import Links
-from graphnet.export.look import KINDS, Scale, checked_direction, number_text, numbers_by_name, value_of
+from graphnet.export.look import KINDS, Scale, checked_direction, number_text, numbers_by_name, op_kind, value_of
 from graphnet.export.repeats import Repeats
 from graphnet.export.text import markup, operation_text, parameter_name, plural, signature, size_text, type_text
+from graphnet.export.unfold import unfold
 from graphnet.ir import Dim, Graph, Parameter, Value, Where, product
 from graphnet.ops import node_flops, result_bytes
 
@@ -61,6 +62,7 @@ def page(
         "root": built.root,
         "open": built.opened(level),
         "edges": built.edges,
+        "again": built.again(),
         "shared": built.shared,
         "direction": direction,
         "kinds": {kind: KINDS[kind].meaning for kind in KINDS if kind in built.kinds} if legend else {},
@@ -79,7 +81,8 @@ class _Page:
     """
 
     def __init__(self, graph: Graph, collapse: bool, shared: bool, values: dict[str, float]) -> None:
-        self.graph, self.values = graph, values
+        (self.graph, self.backs), self.values = unfold(graph), values
+        graph = self.graph
         self.scale = Scale(values.values())
         self.tree, self.links = Tree(graph), Links(graph)
         self.repeats, self.collapse = Repeats(graph, self.tree, self.links), collapse
@@ -169,6 +172,8 @@ class _Page:
                 ]
                 label = [scope.path or self.graph.name, scope.cls, types]
                 done[now.number] = [self._holder(label, inside, details, [scope.path])]
+                if now.loop:
+                    self.items[-1]["r"] = 1
         return done[call.number]
 
     def _results(self, nodes: list[int]) -> list[int]:
@@ -243,7 +248,7 @@ class _Page:
             label = [scope.path or graph.name, scope.cls if scope.cls != scope.path else "", types]
             names.append(scope.path)
         else:
-            kind, label = "op", [operation, node.name if node.name != operation else "", types]
+            kind, label = op_kind(node.op), [operation, node.name if node.name != operation else "", types]
         self.of[index] = len(self.items)
         entry = self._add(kind, label, details, names)
         if index in self.sharing:
@@ -310,6 +315,11 @@ class _Page:
             if isinstance(output, Value):
                 edges.append([self.of[self.links.index[output.node]], number, type_text([graph.type_of(output)])])
         return edges
+
+    def again(self) -> list[list[int]]:
+        """The lines that lead from one trip of a loop to the next."""
+        index = self.links.index
+        return [[self.of[index[back.source]], self.of[index[back.target]]] for back in self.backs]
 
     def opened(self, depth: int | None) -> list[int]:
         """The items that are open at first."""

@@ -7,8 +7,20 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from graphnet.errors import ArgumentError, ArgumentTypeError
+from graphnet.export.unfold import STATES
+from graphnet.ops import FUSED
 
-__all__ = ["KINDS", "SHARED", "Kind", "Scale", "checked_direction", "number_text", "numbers_by_name", "value_of"]
+__all__ = [
+    "KINDS",
+    "SHARED",
+    "Kind",
+    "Scale",
+    "checked_direction",
+    "number_text",
+    "numbers_by_name",
+    "op_kind",
+    "value_of",
+]
 
 
 class Kind(NamedTuple):
@@ -28,6 +40,8 @@ KINDS: dict[str, Kind] = {
     "weights": Kind("layer with weights", "penwidth=1.8", "#bbdefb"),
     "plain": Kind("layer without weights", 'style="rounded,filled"', "#fff3c4"),
     "op": Kind("operation", 'style="rounded,filled", color="#78909c"', "white"),
+    "fused": Kind("operations fused into one", "shape=component", "#c8e6c9"),
+    "state": Kind("value that goes around a loop", 'shape=hexagon, margin="0.02,0.02"', "#ffe0b2"),
     "folded": Kind("module, closed", "peripheries=2", "#e1d5ec"),
     "note": Kind("data", 'shape=note, color="#78909c", fontsize=9', "#eceff1"),
 }
@@ -77,6 +91,13 @@ class Scale:
     def style(self, value: float) -> str:
         """The same as attributes of a DOT node."""
         return f'fillcolor="{self.colour(value)}"' + ("" if math.isfinite(value) else ", fontcolor=white")
+
+
+def op_kind(op: str) -> str:
+    """The kind of an operation of the user's own: a state of a loop, a fused one, or any."""
+    if op in STATES:
+        return "state"
+    return "fused" if op in FUSED else "op"
 
 
 def value_of(values: Mapping[str, float], names: Iterable[str]) -> float | None:

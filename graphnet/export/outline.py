@@ -9,6 +9,7 @@ from graphnet.export.links import Links
 from graphnet.export.look import number_text, numbers_by_name, value_of
 from graphnet.export.repeats import Repeats
 from graphnet.export.text import one_line, operation_text, parameter_name, plural, type_text
+from graphnet.export.unfold import unfold
 from graphnet.ir import Graph, Value
 
 __all__ = ["outline"]
@@ -56,7 +57,8 @@ class _Outline:
     """The lines: text, type, remarks."""
 
     def __init__(self, graph: Graph, depth: int | None, collapse: bool, shared: bool, values: dict[str, float]) -> None:
-        self.graph, self.depth, self.shared, self.values = graph, depth, shared, values
+        self.graph = graph = unfold(graph).graph
+        self.depth, self.shared, self.values = depth, shared, values
         self.tree, self.links = Tree(graph), Links(graph)
         self.repeats = Repeats(graph, self.tree, self.links) if collapse else None
         self.rows: list[tuple[str, str, str]] = []

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from graphnet.export.calls import Call, Item, Tree
 from graphnet.export.text import markup, one_line, plural, size_text, type_text
-from graphnet.ir import Dim, Graph, Parameter, product
+from graphnet.export.unfold import LOOPS, STATES, unfold
+from graphnet.ir import Dim, Graph, Node, Parameter, product
 from graphnet.ops import node_flops, result_bytes
 
 __all__ = ["Row", "Summary", "rows", "summarized", "text"]
@@ -25,6 +26,7 @@ class Row(NamedTuple):
         operations: how many it consists of.
         flops: how many additions, multiplications and other operations on numbers it computes.
         bytes: how much memory its results take, those inside it included.
+        within: the loop or branch that it is in, or nothing; numbers are those of one trip.
     """
 
     path: str
@@ -36,10 +38,13 @@ class Row(NamedTuple):
     operations: int
     flops: Dim
     bytes: Dim
+    within: str = ""
 
 
 def rows(graph: Graph) -> list[Row]:
     """One row for each call of a layer and each operation of the user's own code, in order.
+
+    What is inside a loop or branch is counted as one trip of it.
 
     Example:
         >>> import graphnet as gn
@@ -49,6 +54,7 @@ def rows(graph: Graph) -> list[Row]:
         0 Linear (N, 4) 84
         1 ReLU (N, 4) 0
     """
+    graph = unfold(graph).graph
     tree = Tree(graph)
     users: dict[Parameter, str] = {}  # the path of the first
     result: list[Row] = []
@@ -57,7 +63,7 @@ def rows(graph: Graph) -> list[Row]:
         item = stack.pop()
         if isinstance(item, Call) and not item.leaf:
             stack.extend(reversed(item.items))
-        else:
+        elif isinstance(item, Call) or graph.nodes[item].op not in STATES:
             result.append(_row(graph, item, tree.nodes(item), users))
     return result
 
@@ -79,7 +85,15 @@ def _row(graph: Graph, item: Item, indices: list[int], users: dict[Parameter, st
     for node in nodes:
         flops, memory = flops + node_flops(graph, node), memory + result_bytes(graph, node)
     shape = type_text(graph.types[last])
-    return Row(path, cls, shape, _size(new), shared_with, _size(old), len(nodes), flops, memory)
+    return Row(path, cls, shape, _size(new), shared_with, _size(old), len(nodes), flops, memory, _within(last))
+
+
+def _within(node: Node) -> str:
+    """The innermost loop or branch that a node is in; its own node is not."""
+    scope = node.scope
+    while scope is not None and (scope.cls not in LOOPS or scope.library):
+        scope = scope.parent
+    return scope.path if scope is not None and node.op not in LOOPS else ""
 
 
 def _size(parameters: list[Parameter]) -> Dim:
@@ -176,9 +190,9 @@ def _lines(graph: Graph, found: Summary) -> list[tuple[str, ...]]:
     table = [("path", "class", "output", "parameters", "FLOPs", "bytes", "")]
     table += [(n.name, "input", type_text(graph.types[n]), "", "", "", "") for n in graph.inputs]
     for row in found:
-        note = f"shared with {row.shared_with}" if row.shared_with else ""
+        notes = [f"in {row.within}" if row.within else "", f"shared with {row.shared_with}" if row.shared_with else ""]
         numbers = (size_text(row.parameters), size_text(row.flops), size_text(row.bytes))
-        table.append((row.path, row.cls, row.shape, *numbers, note))
+        table.append((row.path, row.cls, row.shape, *numbers, "; ".join(filter(None, notes))))
     return [tuple(map(one_line, line)) for line in table]
 
 
@@ -188,7 +202,7 @@ def _side(column: int) -> str:
 
 def _totals(graph: Graph, found: Summary) -> dict[str, Dim]:
     count: dict[Parameter, int] = {}
-    for node in graph.nodes:
+    for node in unfold(graph).graph.nodes:
         for parameter in dict.fromkeys(node.parameters):
             count[parameter] = count.get(parameter, 0) + 1
     used = graph.used_parameters()
@@ -204,7 +218,8 @@ def _total(graph: Graph, found: Summary) -> str:
     totals = _totals(graph, found)
     shared = f", of which {size_text(totals['shared'])} shared" if totals["shared"] != 0 else ""
     parts = [_counted(totals["parameters"], "parameter") + shared, f"{size_text(totals['flops'])} FLOPs"]
-    return ", ".join([*parts, f"{size_text(totals['bytes'])} bytes of results"])
+    told = ", ".join([*parts, f"{size_text(totals['bytes'])} bytes of results"])
+    return f"{told}; of a loop one trip, of a branch both sides" if any(n.blocks for n in graph.nodes) else told
 
 
 def _counted(number: Dim, word: str) -> str:

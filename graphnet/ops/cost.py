@@ -11,7 +11,8 @@ __all__ = ["node_flops", "result_bytes"]
 def node_flops(graph: Graph, node: Node) -> Dim:
     """How many additions, multiplications and other operations on numbers a node computes.
 
-    A size with a name gives an expression in it. Views, inputs and ops that only move data count 0.
+    A size with a name gives an expression in it. Views, inputs and ops that only move data count 0; of a loop one trip
+    is counted, of a branch both sides.
 
     Example:
         >>> import graphnet as gn
@@ -19,6 +20,12 @@ def node_flops(graph: Graph, node: Node) -> Dim:
         >>> [node_flops(graph, node) for node in graph.nodes]
         [0, 160*N, 4*N]
     """
+    if node.blocks:
+        total: Dim = 0
+        for block in node.blocks:
+            for inner in block.nodes:
+                total = total + node_flops(block, inner)
+        return total
     op = row(node.op)
     if op is None:
         return 0
