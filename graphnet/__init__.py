@@ -40,6 +40,7 @@ __getattr__, __dir__ = _attach(
     {
         "draw": "graphnet.drawing",
         "from_onnx": "graphnet.onnx",
+        "onnx": "graphnet.onnx",
         "to_onnx": "graphnet.onnx",
         "utils": "graphnet.utils",
     },

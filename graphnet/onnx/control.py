@@ -5,17 +5,24 @@ from __future__ import annotations
 import operator as python
 from typing import Any
 
+from graphnet.errors import TraceError
 from graphnet.onnx.registry import operator
 from graphnet.ops.onnx import Reader
+from graphnet.tensor import SymbolicTensor
+from graphnet.tensor.control import cond, while_loop
 
 __all__: list[str] = []
 
 
 @operator("If")
 def _if(n: Reader) -> Any:
-    taken = bool(n.known(0).reshape(()))
+    pred = n.x(0)
     n.attr("then_branch")
     n.attr("else_branch")
+    if isinstance(pred, SymbolicTensor):
+        arms = [lambda name=name: tuple(map(n.tensor, n.body(name))) for name in ("then_branch", "else_branch")]
+        return tuple(cond(pred, *arms))
+    taken = bool(n.known(0).reshape(()))
     return tuple(n.body("then_branch" if taken else "else_branch"))
 
 
@@ -32,23 +39,50 @@ def _stacked(n: Reader, parts: list[Any], axis: int = 0) -> Any:
 
 @operator("Loop")
 def _loop(n: Reader) -> Any:
-    """Trip by trip, while its condition is known."""
-    trips = int(n.known(0).reshape(())) if n.has(0) else None
-    goes_on = bool(n.known(1).reshape(())) if n.has(1) else True
+    """Trip by trip while its condition is known; a loop of the graph where only data tells."""
+    n.attr("body")
+    going = n.x(1) if n.has(1) else n.const(True)
+    limit = n.x(0) if n.has(0) else None
     carried = [n.x(i) for i in range(2, n.count)]
+    if isinstance(going, SymbolicTensor) or isinstance(limit, SymbolicTensor):
+        return _while(n, limit, going, carried)
+    trips = None if limit is None else int(n.known(0).reshape(()))
     count = len(carried)
     collected: list[list[Any]] = [[] for _ in range(n.results - count)]
     trip = 0
-    while goes_on and (trips is None or trip < trips):
+    while n.truth(going) and (trips is None or trip < trips):
         condition, *results = n.body("body", n.const(trip), n.const(True), *carried)
         carried = results[:count]
         for parts, value in zip(collected, results[count:]):
             parts.append(value)
         trip += 1
         if n.has(1) or trips is None:
-            goes_on = bool(n.truth(condition))
-    n.attr("body")
+            going = condition
+            if isinstance(going, SymbolicTensor) and not collected:
+                left = None if trips is None else n.const(trips - trip)
+                return _while(n, left, going, carried, trip)
     return (*carried, *(_stacked(n, parts) for parts in collected))
+
+
+def _while(n: Reader, limit: Any, going: Any, carried: list[Any], start: int = 0) -> Any:
+    """A loop whose state is its trips, where it has a limit or looks at them, its condition and what it carries."""
+    if n.results > len(carried):
+        raise TraceError("a loop whose length only data tells collects values")
+    counts = limit is not None or n.uses("body", 0)
+    state = [n.tensor(going), *map(n.tensor, carried)]
+    state = [n.tensor(n.const(start)), *state] if counts else state
+
+    def test(*state: Any) -> Any:
+        if limit is None:
+            return state[1 if counts else 0]
+        return n("mul", n("lt", state[0], n("add", limit, n.const(start)) if start else limit), state[1])
+
+    def body(*state: Any) -> Any:
+        trip, *rest = state if counts else (None, *state)
+        results = list(map(n.tensor, n.body("body", trip, rest[0], *rest[1:])))
+        return (n("add", trip, n.const(1)), *results) if counts else tuple(results)
+
+    return tuple(while_loop(test, body, tuple(state)))[2 if counts else 1 :]
 
 
 @operator("Scan")

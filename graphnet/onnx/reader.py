@@ -37,6 +37,14 @@ def _readers() -> dict[str, tuple[str, Onnx]]:
     return found
 
 
+def _mentions(graph: Any, name: str) -> bool:
+    """Whether a node of a graph, or of one inside it, takes a value."""
+    for node in graph.node:
+        if name in node.input or any(_mentions(a.g, name) for a in node.attribute if a.HasField("g")):
+            return True
+    return False
+
+
 class _Frame:
     """The values by name within a graph or function; a subgraph sees those around it."""
 
@@ -118,6 +126,14 @@ class _Site:
 
     def truth(self, value: Any) -> bool:
         return bool(values.known(value).reshape(()))
+
+    def tensor(self, value: Any) -> Any:
+        return values.as_tensor(value)
+
+    def uses(self, name: str, index: int) -> bool:
+        graph = self.attr(name)
+        wanted = graph.input[index].name
+        return any(o.name == wanted for o in graph.output) or _mentions(graph, wanted)
 
     def body(self, name: str, *inputs: Any) -> list[Any]:
         graph = self.attr(name)

@@ -18,7 +18,7 @@ from graphnet.ops import TABLE
 from graphnet.tensor import SymbolicTensor, Tensor, apply, no_grad, state
 from graphnet.tensor.core import wrap
 
-__all__ = ["Known", "apply_op", "dtype_of", "known", "make_tensor", "open_sizes", "shape_of"]
+__all__ = ["Known", "apply_op", "as_tensor", "dtype_of", "known", "make_tensor", "open_sizes", "shape_of"]
 
 Known: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
@@ -89,6 +89,13 @@ def make_tensor(value: Any, constants: dict[int, tuple[Known, Tensor]]) -> Any:
     if found is None:
         found = constants[id(value)] = value, wrap(value)
     return found[1]
+
+
+def as_tensor(value: Any) -> Any:
+    """A value as a tensor, also a single number."""
+    if isinstance(value, np.ndarray):
+        return make_tensor(value, {}) if open_sizes(value) and value.ndim else wrap(np.array(value))
+    return value
 
 
 def _has_symbols(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from graphnet.dtypes import DType, int64
 from graphnet.errors import GraphError
 from graphnet.ir import Constant, Dim, Graph, Literal, Node, Operand, Parameter, Shape, Symbol, TensorType, Value
 from graphnet.ir.dims import Expr, symbols
+from graphnet.onnx.blocks import write_control
 from graphnet.onnx.package import load_onnx
 from graphnet.ops import TABLE
 from graphnet.ops.onnx import ELEMENT_TYPES, Onnx
@@ -67,6 +69,13 @@ def _type(graph: Graph, operand: Operand) -> TensorType:
     return TensorType((), operand.dtype) if isinstance(operand, Literal) else operand._type()
 
 
+def _uses(graph: Graph, value: Value) -> bool:
+    operands = itertools.chain(graph.outputs, *(node.inputs for node in graph.nodes))
+    if any(isinstance(o, Value) and o == value for o in operands):
+        return True
+    return any(_uses(block, value) for node in graph.nodes for block in node.blocks)
+
+
 class GraphWriter:
     """Writes one graph as a model.
 
@@ -101,6 +110,10 @@ class GraphWriter:
             wanted, number = f"{name}#{number}", number + 1
         self._taken.add(wanted)
         return wanted
+
+    def number(self, value: Any, dtype: DType) -> str:
+        """The name of a single number."""
+        return self.constant(np.asarray(value, dtype.dtype))
 
     def constant(self, array: Any) -> str:
         """The name of a constant; equal small ones are one."""
@@ -210,13 +223,16 @@ class GraphWriter:
         """The ONNX nodes of a graph's or block's nodes."""
         result = []
         for node in graph.nodes:
-            if node.op != "input":
+            if node.blocks:
+                result += write_control(self, graph, node, values)
+            elif node.op != "input":
                 result += self._write(graph, node, values)
         return result
 
     # -- the model ----------------------------------------------------------------------------------------
 
-    def _info(self, name: str, type: TensorType) -> Any:
+    def info(self, name: str, type: TensorType) -> Any:
+        """A value's name and type."""
         dims = [d if isinstance(d, int) else self._dim_name(d) for d in type.shape]
         return self.onnx.helper.make_tensor_value_info(name, NUMBERS[type.dtype], dims)
 
@@ -230,6 +246,10 @@ class GraphWriter:
                 self._dims[symbol] = name
         return self._dims.get(dim) or str(dim)
 
+    def uses(self, value: Value) -> bool:
+        """Whether anything takes a value."""
+        return _uses(self.graph, value)
+
     def write(self) -> Any:
         """The model."""
         graph, helper = self.graph, self.onnx.helper
@@ -237,7 +257,7 @@ class GraphWriter:
             names = ", ".join(graph.operand_text(b) for b in graph.updates)
             raise GraphError(f"to_onnx: the network updates {names} as it runs, as in training; call .eval() first")
         values: dict[Operand, str] = {Value(n): n.name for n in graph.inputs}
-        inputs = [self._info(n.name, graph.types[n][0]) for n in graph.inputs]
+        inputs = [self.info(n.name, graph.types[n][0]) for n in graph.inputs]
         nodes = self.nodes(graph, values)
         outputs, given = [], {i.name for i in inputs} | {i.name for i in self._initializers}
         for operand in graph.outputs:
@@ -248,7 +268,7 @@ class GraphWriter:
                 nodes.append(helper.make_node("Identity", [name], [own], name=own))
                 name = own
             given.add(name)
-            outputs.append(self._info(name, type))
+            outputs.append(self.info(name, type))
         made = helper.make_graph([*self._first, *nodes], graph.name, inputs, outputs, self._initializers)
         opsets = [helper.make_opsetid("", self.opset)]
         version = helper.find_min_ir_version_for(opsets)

@@ -66,6 +66,12 @@ class Reader(Protocol):
     def truth(self, value: Any) -> bool:
         """A value as a truth value, where it is known."""
 
+    def tensor(self, value: Any) -> Any:
+        """A value as a tensor."""
+
+    def uses(self, name: str, index: int) -> bool:
+        """Whether the subgraph in an attribute uses its input of that number."""
+
     def body(self, name: str, *inputs: Any) -> list[Any]:
         """Run the subgraph in an attribute."""
 
