@@ -14,7 +14,7 @@ from graphnet.ops.onnx import Reader
 from graphnet.ops.onnx_elementwise import over_axes
 from graphnet.ops.onnx_shaping import as_int64, axis_in, flat_at, last_axis
 
-__all__ = ["softplus"]
+__all__: list[str] = []
 
 
 @operator("And")
@@ -96,7 +96,7 @@ def _scaled(n: Reader, x: Any, factor: float) -> Any:
 def _expm1_below(n: Reader, x: Any) -> Any:
     """exp(x) - 1 where x < 0, else 0: without the overflow that where(...) would leave in the gradient."""
     below = n("minimum", x, n.number(0, x))
-    return n("sub", n("exp", below), n.number(1, x))
+    return n("expm1", below)
 
 
 @operator("Elu")
@@ -121,15 +121,7 @@ def _celu(n: Reader) -> Any:
 @operator("LeakyRelu")
 def _leaky_relu(n: Reader) -> Any:
     x = n.x(0)
-    return _choose(n, _negative(n, x), _scaled(n, x, n.attr("alpha", 0.01)), x)
-
-
-@operator("PRelu")
-def _prelu(n: Reader) -> Any:
-    x, slope = n.x(0), n.x(1)
-    if n.version < 7 and len(n.shape(slope)) == 1 and len(n.shape(x)) > 2:  # one slope for each channel
-        slope = n("reshape", slope, shape=(*n.shape(slope), *[1] * (len(n.shape(x)) - 2)))
-    return _choose(n, _negative(n, x), n("mul", slope, x), x)
+    return n("leaky_relu", x, n.number(n.attr("alpha", 0.01), x))
 
 
 @operator("ThresholdedRelu")
@@ -162,45 +154,16 @@ def _hard_swish(n: Reader) -> Any:
     return n("mul", x, _clipped(n, n("add", _scaled(n, x, 1 / 6), n.number(0.5, x)), 0, 1))
 
 
-def softplus(n: Reader, x: Any) -> Any:
-    """log(1 + exp(x)), without overflow: max(x, 0) + log(1 + exp(-|x|))."""
-    small = n("log", n("add", n("exp", n("neg", n("abs", x))), n.number(1, x)))
-    return n("add", n("maximum", x, n.number(0, x)), small)
-
-
-@operator("Softplus")
-def _softplus(n: Reader) -> Any:
-    return softplus(n, n.x(0))
-
-
 @operator("Softsign")
 def _softsign(n: Reader) -> Any:
     x = n.x(0)
     return n("div", x, n("add", n("abs", x), n.number(1, x)))
 
 
-@operator("Swish")
-def _swish(n: Reader) -> Any:
-    x = n.x(0)
-    return n("mul", x, n("sigmoid", _scaled(n, x, n.attr("alpha", 1.0))))
-
-
 @operator("Mish")
 def _mish(n: Reader) -> Any:
     x = n.x(0)
-    return n("mul", x, n("tanh", softplus(n, x)))
-
-
-@operator("Gelu")
-def _gelu(n: Reader) -> Any:
-    x = n.x(0)
-    if n.attr("approximate", "none") == "tanh":
-        cube = n("mul", x, n("mul", x, x))
-        inner = _scaled(n, n("add", x, _scaled(n, cube, 0.044715)), math.sqrt(2 / math.pi))
-        part = n("tanh", inner)
-    else:
-        part = n("erf", _scaled(n, x, math.sqrt(0.5)))
-    return n("mul", _scaled(n, x, 0.5), n("add", part, n.number(1, x)))
+    return n("mul", x, n("tanh", n("softplus", x)))
 
 
 @operator("Hardmax")

@@ -1,4 +1,4 @@
-"""ONNX's normalisations and its other losses as compositions of rows."""
+"""ONNX's normalisations as compositions of rows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from typing import Any
 from graphnet.ir import Shape, product
 from graphnet.onnx.registry import operator
 from graphnet.ops.onnx import Reader
-from graphnet.ops.onnx_shaping import as_int64, axis_in
+from graphnet.ops.onnx_layers import RMS_NORM
+from graphnet.ops.onnx_shaping import axis_in
 
 __all__: list[str] = []
 
 
-def _standardized(n: Reader, x: Any, axes: tuple[int, ...], epsilon: float) -> tuple[Any, Any, Any]:
-    """(x - mean) / sqrt(var + epsilon), the mean, and the reciprocal of the root."""
-    mean = n("mean", x, axes=axes, keepdims=True)
-    centred = n("sub", x, mean)
-    variance = n("mean", n("mul", centred, centred), axes=axes, keepdims=True)
-    spread = n("sqrt", n("add", variance, n.number(epsilon, x)))
-    return n("div", centred, spread), mean, n("div", n.number(1, x), spread)
+def _standardized(n: Reader, x: Any, axes: tuple[int, ...]) -> Any:
+    return n("normalize", x, axes=axes, eps=n.attr("epsilon", 1e-5), center=True, least=1)
 
 
 def _channels(n: Reader, value: Any, rank: int) -> Any:
@@ -60,7 +56,7 @@ def _batch_norm(n: Reader) -> Any:
 def _instance_norm(n: Reader) -> Any:
     x = n.x(0)
     rank = len(n.shape(x))
-    result, _, _ = _standardized(n, x, tuple(range(2, rank)), n.attr("epsilon", 1e-5))
+    result = _standardized(n, x, tuple(range(2, rank)))
     return n("add", n("mul", result, _channels(n, n.x(1), rank)), _channels(n, n.x(2), rank))
 
 
@@ -71,7 +67,7 @@ def _group_norm(n: Reader) -> Any:
     shape: Shape = n.shape(x)
     rank = len(shape)
     split = n("reshape", x, shape=(shape[0], groups, product(shape[1:]) // groups))
-    result, _, _ = _standardized(n, split, (2,), n.attr("epsilon", 1e-5))
+    result = _standardized(n, split, (2,))
     scale, bias = n.x(1), n.x(2)
     if n.version < 21:  # one for each group
         result = n("add", n("mul", result, _channels(n, scale, 3)), _channels(n, bias, 3))
@@ -80,28 +76,7 @@ def _group_norm(n: Reader) -> Any:
     return n("add", n("mul", result, _channels(n, scale, rank)), _channels(n, bias, rank))
 
 
-@operator("LayerNormalization")
-def _layer_norm(n: Reader) -> Any:
-    x = n.x(0)
-    rank = len(n.shape(x))
-    n.attr("stash_type", 1)
-    axes = tuple(range(axis_in(n, n.attr("axis", -1), rank), rank))
-    result, mean, inverse = _standardized(n, x, axes, n.attr("epsilon", 1e-5))
-    result = n("mul", result, n.x(1))
-    if n.has(2):
-        result = n("add", result, n.x(2))
-    return result, mean, inverse
-
-
-@operator("RMSNormalization")
-def _rms_norm(n: Reader) -> Any:
-    x = n.x(0)
-    rank = len(n.shape(x))
-    n.attr("stash_type", 1)
-    axes = tuple(range(axis_in(n, n.attr("axis", -1), rank), rank))
-    squares = n("mean", n("mul", x, x), axes=axes, keepdims=True)
-    root = n("sqrt", n("add", squares, n.number(n.attr("epsilon", 1e-5), x)))
-    return n("mul", n("div", x, root), n.x(1))
+operator("RMSNormalization")(RMS_NORM)
 
 
 @operator("MeanVarianceNormalization")
@@ -148,32 +123,3 @@ def _local_response_norm(n: Reader) -> Any:
     scale = n.number(n.attr("alpha", 1e-4) / size, x)
     base = n("add", n("mul", total, scale), n.number(n.attr("bias", 1.0), x))
     return n("div", x, n("pow", base, n.number(n.attr("beta", 0.75), x)))
-
-
-@operator("NegativeLogLikelihoodLoss")
-def _nll_loss(n: Reader) -> Any:
-    scores, target = n.x(0), as_int64(n, n.x(1))
-    reduction, ignore = n.attr("reduction", "mean"), n.attr("ignore_index")
-    shape = n.shape(scores)
-    classes = shape[1]
-    rows = product((shape[0], *shape[2:]))
-    flat = n("reshape", n("permute", scores, axes=(0, *range(2, len(shape)), 1)), shape=(rows, classes))
-    labels = n("reshape", target, shape=(rows,))
-    counted = None
-    if ignore is not None:
-        counted = n("ne", labels, n.number(ignore, labels))
-        labels = n("where", counted, labels, n.number(0, labels))
-    # what is no class is made an index that the kernel refuses, as negative ones would count from the end
-    refused = n("where", n("lt", labels, n.number(0, labels)), n.number(classes, labels), labels)
-    picked = n("gather", flat, n("reshape", refused, shape=(rows, 1)), axis=1)
-    loss = n("neg", n("reshape", picked, shape=(rows,)))
-    weight = n("take", n.x(2), labels) if n.has(2) else None
-    if weight is None:
-        weight = n("expand", n.number(1, scores), shape=(rows,))
-    if counted is not None:
-        weight = n("where", counted, weight, n.number(0, scores))
-    loss = n("mul", loss, weight)
-    if reduction == "none":
-        return n("reshape", loss, shape=(shape[0], *shape[2:]))
-    total = n("sum", loss, axes=(0,), keepdims=False)
-    return total if reduction == "sum" else n("div", total, n("sum", weight, axes=(0,), keepdims=False))

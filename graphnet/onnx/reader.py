@@ -109,6 +109,9 @@ class _Site:
         self._asked.add(name)
         return self._attributes.get(name, default)
 
+    def is_known(self, value: Any) -> bool:
+        return isinstance(value, np.ndarray)
+
     def is_open(self, value: Any) -> bool:
         return values.open_sizes(value)
 

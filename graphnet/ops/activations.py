@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.ops import onnx_layers as rules
 from graphnet.ops.elementwise import erf_reference
+from graphnet.ops.onnx import Onnx
 from graphnet.ops.table import FLOAT, GradientRule, Op, Site, broadcast, register
 
 __all__: list[str] = []
@@ -51,14 +53,14 @@ def _silu_gradient(n: Site, g: Any) -> Any:
     return n("mul", g, n("mul", s, n("add", n("mul", n.x(0), n("sub", 1, s)), 1)))
 
 
-_ROWS: tuple[tuple[str, Any, GradientRule, int], ...] = (
-    ("gelu", _gelu_reference, _gelu_gradient, 5),
-    ("gelu_tanh", _gelu_tanh_reference, _gelu_tanh_gradient, 8),
-    ("silu", _silu_reference, _silu_gradient, 4),
+_ROWS: tuple[tuple[str, Any, GradientRule, int, Onnx | str], ...] = (
+    ("gelu", _gelu_reference, _gelu_gradient, 5, rules.GELU),
+    ("gelu_tanh", _gelu_tanh_reference, _gelu_tanh_gradient, 8, rules.GELU_TANH),
+    ("silu", _silu_reference, _silu_gradient, 4, rules.SILU),
     # log(1 + exp(x))
-    ("softplus", lambda x: np.logaddexp(0, x), lambda n, g: n("mul", g, n("sigmoid", n.x(0))), 4),
+    ("softplus", lambda x: np.logaddexp(0, x), lambda n, g: n("mul", g, n("sigmoid", n.x(0))), 4, "Softplus"),
 )
-for _name, _reference, _gradient, _flops in _ROWS:
+for _name, _reference, _gradient, _flops, _onnx in _ROWS:
     register(
         Op(
             name=_name,
@@ -69,7 +71,7 @@ for _name, _reference, _gradient, _flops in _ROWS:
             promote="float",
             saves="0",
             kernel=_name,
-            onnx="Softplus" if _name == "softplus" else None,
+            onnx=_onnx,
             flops=_flops,
         )
     )
@@ -88,7 +90,7 @@ register(
         saves=("01", "0"),
         broadcasts=True,
         kernel="leaky_relu",
-        onnx="PRelu",
+        onnx=rules.LEAKY_RELU,
         flops=2,
     )
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 from graphnet.errors import ShapeError
 from graphnet.ir import Shape, Unifier, render_shape
+from graphnet.ops.onnx_layers import EMBEDDING
 from graphnet.ops.table import FLOAT, INDEX, Attrs, Op, Site, register
 
 __all__: list[str] = []
@@ -50,6 +51,7 @@ register(
         promote="none",
         saves="1",
         kernel="embedding",
+        onnx=EMBEDDING,
         flops=0,
     )
 )

@@ -15,7 +15,7 @@ import numpy as np
 
 from graphnet.errors import ShapeError
 from graphnet.ir import Shape, Unifier, product, render_shape
-from graphnet.ops.onnx_shaping import CROSS_ENTROPY, softmaxed
+from graphnet.ops.onnx_layers import BINARY_ENTROPY, CROSS_ENTROPY, NLL, softmaxed
 from graphnet.ops.table import ANY, FLOAT, INDEX, Attrs, Op, Site, broadcast, register
 
 __all__: list[str] = []
@@ -285,6 +285,7 @@ register(
         saves=("12", "", ""),
         kernel="nll_loss",
         params=_nll_params,
+        onnx=NLL,
         flops=lambda attrs, shapes, shape: 2 * shapes[1][0],
     )
 )
@@ -339,6 +340,7 @@ register(
         saves=("01", "0"),
         broadcasts=True,
         kernel="binary_entropy",
+        onnx=BINARY_ENTROPY,
         flops=8,
     )
 )

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphnet.errors import ShapeError
 from graphnet.ir import Shape, Unifier, product, render_shape
+from graphnet.ops.onnx_layers import NORMALIZE
 from graphnet.ops.table import FLOAT, Attrs, Op, Site, register
 
 __all__: list[str] = []
@@ -94,6 +95,7 @@ register(
         promote="none",
         saves="0",
         kernel="normalize",
+        onnx=NORMALIZE,
         params=_params,
         flops=6,
     )

@@ -48,6 +48,9 @@ class Reader(Protocol):
     def attr(self, name: str, default: Any = None) -> Any:
         """An attribute."""
 
+    def is_known(self, value: Any) -> bool:
+        """Whether a value is known already."""
+
     def is_open(self, value: Any) -> bool:
         """Whether a value holds sizes that are not known yet."""
 

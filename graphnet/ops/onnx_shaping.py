@@ -7,12 +7,11 @@ from typing import Any
 
 from graphnet.dtypes import bool_, int64
 from graphnet.ir import Dim, Shape, product
-from graphnet.ops.onnx import ELEMENT_TYPES, Onnx, Reader, Writer
+from graphnet.ops.onnx import Onnx, Reader, Writer
 
 __all__ = [
     "ARGSORT",
     "CONCAT",
-    "CROSS_ENTROPY",
     "EXPAND",
     "GATHER",
     "GATHER_ELEMENTS",
@@ -22,13 +21,14 @@ __all__ = [
     "RESHAPE",
     "SCATTER_ADD",
     "SET_AT",
+    "SET_SLICE",
     "SLICE",
     "TRANSPOSE",
     "UNSLICE",
     "as_int64",
     "axis_in",
+    "flat_at",
     "last_axis",
-    "softmaxed",
 ]
 
 _LARGEST, _LOWEST = 2**63 - 1, -(2**63)
@@ -186,7 +186,7 @@ def _write_unslice(w: Writer) -> str:
             place += 1
         start, stop, step = entry
         if step not in (None, 1):
-            raise w.fail("the gradient of a slice with steps has no counterpart")
+            return _placed(w, w("Expand", w.constant(0, w.dtype), w.sizes(w.shape)), g)
         if isinstance(size, int):
             start, stop, _ = slice(start, stop).indices(size)
         elif start is None and stop is None:
@@ -200,6 +200,19 @@ def _write_unslice(w: Writer) -> str:
     return w("Pad", g, w.sizes([*before, *after]))
 
 
+def _placed(w: Writer, x: str, values: str) -> str:
+    """x with values where `slice` would look, by the elements' numbers."""
+    whole, flat = w.sizes(w.shape), w.sizes([-1])
+    count = w("Squeeze", w.sizes([product(w.shape)]), w.sizes([0]))
+    numbers = w("Range", w.constant(0, int64), count, w.constant(1, int64))
+    places = _cut(w, w("Reshape", numbers, whole, allowzero=1), w.attrs["index"])
+    spread = w("Reshape", w("Expand", values, w("Shape", places)), flat)
+    return w(
+        "Reshape", w("ScatterElements", w("Reshape", x, flat), w("Reshape", places, flat), spread), whole, allowzero=1
+    )
+
+
+SET_SLICE = Onnx(write=lambda w: _placed(w, w.x(0), w.x(1)), reads=False)
 UNSLICE = Onnx(write=_write_unslice, reads=False)
 
 
@@ -308,81 +321,6 @@ def flat_at(n: Reader, x: Any, axis: int) -> Any:
     """Axes before `axis` as one, and those from there on."""
     shape: Shape = n.shape(x)
     return n("reshape", x, shape=(product(shape[:axis]), product(shape[axis:])))
-
-
-def softmaxed(operator: str, op: str) -> Onnx:
-    """Softmax or its logarithm; up to version 12 over all axes from one on."""
-
-    def read(n: Reader) -> Any:
-        x = n.x(0)
-        rank = len(n.shape(x))
-        if n.version < 13:
-            axis = axis_in(n, n.attr("axis", 1), rank)
-            return n("reshape", n(op, flat_at(n, x, axis)), shape=n.shape(x))
-        return last_axis(n, x, axis_in(n, n.attr("axis", -1), rank), lambda v: n(op, v))
-
-    return Onnx(operator, read=read, write=lambda w: w(operator, w.x(0), axis=-1))
-
-
-def _read_cross_entropy(n: Reader) -> Any:
-    scores, target = n.x(0), as_int64(n, n.x(1))
-    weight = [n.x(2)] if n.has(2) else []
-    reduction, ignore = n.attr("reduction", "mean"), n.attr("ignore_index", -100)
-    shape = n.shape(scores)
-    settings = {"reduction": reduction, "ignore_index": ignore, "label_smoothing": 0.0}
-    rows, labels = scores, target
-    if len(shape) != 2:  # (N, C, d1, ...) as rows
-        axes = (0, *range(2, len(shape)), 1)
-        count = product((shape[0], *shape[2:]))
-        rows = n("reshape", n("permute", scores, axes=axes), shape=(count, shape[1]))
-        labels = n("reshape", target, shape=(count,))
-    loss = n("cross_entropy", rows, labels, *weight, **settings)
-    if reduction == "none" and len(shape) != 2:
-        loss = n("reshape", loss, shape=(shape[0], *shape[2:]))
-    if n.results < 2:
-        return loss
-    return loss, last_axis(n, scores, 1, lambda v: n("log_softmax", v))
-
-
-def _write_cross_entropy(w: Writer) -> str:
-    reduction, smoothing = w.attrs["reduction"], w.attrs["label_smoothing"]
-    scores, target, weight = w.x(0), w.x(1), [w.x(2)] if w.count > 2 else []
-    hard = len(w.shapes[1]) == 1
-    ignore = {"ignore_index": w.attrs["ignore_index"]}
-    if hard and not smoothing:
-        return w("SoftmaxCrossEntropyLoss", scores, target, *weight, reduction=reduction, **ignore)
-    # (1 - s) * loss of the target + s * mean of the losses of all classes
-    logp, along, dtype = w("LogSoftmax", scores, axis=1), w.sizes([1]), w.dtypes[0]
-    classes = w("Cast", w("Squeeze", w.sizes([w.shapes[0][1]]), w.sizes([0])), to=_NUMBER[dtype])
-    weighed = w("Mul", logp, *weight) if weight else logp
-    share = w("Div", w.constant(smoothing, dtype), classes)
-    rest = w.constant(1 - smoothing, dtype)
-    if not hard:
-        wanted = w("Add", w("Mul", target, rest), share)
-        losses = w("Neg", w("ReduceSum", w("Mul", wanted, weighed), along, keepdims=0))
-        return _total(w, losses, None, reduction)
-    own = w("NegativeLogLikelihoodLoss", logp, target, *weight, reduction="none", **ignore)
-    every = w("Neg", w("Mul", w("ReduceSum", weighed, along, keepdims=0), share))
-    skipped = w("Equal", target, w.constant(ignore["ignore_index"], int64))
-    zero = w.constant(0, dtype)
-    losses = w("Where", skipped, zero, w("Add", w("Mul", own, rest), every))
-    safe = w("Where", skipped, w.constant(0, int64), target)
-    each = w("Gather", *weight, safe, axis=0) if weight else w.constant(1, dtype)
-    return _total(w, losses, w("Where", skipped, zero, each), reduction)
-
-
-def _total(w: Writer, losses: str, weights: str | None, reduction: str) -> str:
-    if reduction == "none":
-        return losses
-    if reduction == "sum":
-        return w("ReduceSum", losses, keepdims=0)
-    if weights is None:
-        return w("ReduceMean", losses, keepdims=0)
-    return w("Div", w("ReduceSum", losses, keepdims=0), w("ReduceSum", weights, keepdims=0))
-
-
-_NUMBER = {dtype: number for number, dtype in ELEMENT_TYPES.items()}
-CROSS_ENTROPY = Onnx("SoftmaxCrossEntropyLoss", read=_read_cross_entropy, write=_write_cross_entropy)
 
 
 def _write_argsort(w: Writer) -> str:

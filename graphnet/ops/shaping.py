@@ -247,6 +247,7 @@ register(
         kernel="copy",
         seeded=True,
         window=lambda out, attrs: out[_window(attrs)],
+        onnx=rules.SET_SLICE,
         flops=0,
     )
 )
