@@ -172,8 +172,10 @@ void Program::run(const std::function<void()>& poll) {
     run_steps(0, size());
   } catch (...) {
     failed_ = at_;
+    for (Stack& stack : stacks_) stack.trim();
     throw;
   }
+  for (Stack& stack : stacks_) stack.trim();
 }
 
 void Program::run_steps(int begin, int end) {

@@ -16,10 +16,11 @@ Stack::Stack(int64_t bytes)
     : stride_(std::max<int64_t>(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment)),
       per_chunk_(std::max<int64_t>(1, kChunk / stride_)) {}
 
-void Stack::clear() {
+void Stack::clear() { count_ = 0; }
+
+void Stack::trim() {
   const int64_t used = (count_ + per_chunk_ - 1) / per_chunk_;
   if (used < static_cast<int64_t>(chunks_.size())) chunks_.resize(static_cast<size_t>(used));
-  count_ = 0;
 }
 
 void Stack::reserve(int64_t count) {

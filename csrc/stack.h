@@ -12,8 +12,10 @@ class Stack {
  public:
   explicit Stack(int64_t bytes);
 
-  // Forgets the elements; memory of up to as many as there were is kept for the next run.
+  // Forgets the elements; their memory is kept for the next run.
   void clear();
+  // Gives back memory that the elements do not need.
+  void trim();
   // Memory of the element with this number, which is one behind the last at most.
   char* at(int64_t index);
   // Makes room for so many elements.

@@ -16,7 +16,7 @@ from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
 from graphnet.nn.naming import free_name, parameter_names
 from graphnet.ops import TABLE
-from graphnet.passes import bind, differentiate, resolve, verify_types
+from graphnet.passes import bind, differentiate, remove_dead, resolve, verify_types
 from graphnet.places import user_site
 from graphnet.replay import Replay
 from graphnet.tensor import SymbolicTensor, Tensor, Tracer, apply, check_tensor, functions, state
@@ -358,7 +358,7 @@ class Graph(ir.Graph):
     def gradient(self) -> Graph:
         """The graph of the gradients of its output (see `graphnet.passes.differentiate`)."""
         result = Graph(f"{self.name}.gradient")
-        result._adopt(differentiate(self))
+        result._adopt(remove_dead(differentiate(self)))
         result._tracer, result._root, result._sizes = None, self._root, self._sizes
         result.structure = tuple(range(len(result.outputs)))
         return result

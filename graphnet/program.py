@@ -218,6 +218,11 @@ class Program:
     def __len__(self) -> int:
         return int(self._program.size)
 
+    @property
+    def stacked(self) -> int:
+        """How many bytes the states take that loops kept for their gradients in the last run."""
+        return int(self._program.stacked)
+
     def _add(self, node: Node, kernel: str, inputs: tuple[Array, ...], outputs: tuple[Array, ...], params: Any) -> int:
         self._nodes.append(node)
         try:

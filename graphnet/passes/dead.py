@@ -1,8 +1,10 @@
-"""Dead code: what no output needs is left out."""
+"""Dead code: nodes that no output needs, results of loops and branches, and what these take from outside."""
 
 from __future__ import annotations
 
-from graphnet.ir import Graph, Node, Rewriter, Value
+from collections.abc import Iterable
+
+from graphnet.ir import BRANCH, COUNTED, Graph, Loop, Node, Operand, TensorType, Value
 from graphnet.ops import TABLE
 
 __all__ = ["remove_dead"]
@@ -17,16 +19,121 @@ def remove_dead(graph: Graph) -> Graph:
         >>> [node.op for node in remove_dead(graph).nodes]
         ['input', 'exp']
     """
-    needed: set[Node] = set(graph.inputs)
-    needed.update(node for node in graph.nodes if node.op in TABLE and TABLE[node.op].fresh)
-    stack = [o.node for o in (*graph.outputs, *graph.updates.values()) if isinstance(o, Value)]
-    while stack:
-        node = stack.pop()
-        if node not in needed:
-            needed.add(node)
-            stack.extend(node.sources)
-    new = Rewriter(graph)
-    for node in graph.nodes:
-        if node in needed:
-            new.keep(node)
-    return new.finish()
+    return _pruned(graph, graph.outputs)[0]
+
+
+def _pruned(graph: Graph, outputs: Iterable[Operand]) -> tuple[Graph, set[Node]]:
+    """A graph with only what leads to these outputs, and which of its inputs do."""
+    outputs = list(outputs)
+    used = {o for o in (*outputs, *graph.updates.values()) if isinstance(o, Value)}
+    smaller: dict[Node, _Smaller] = {}
+    kept: list[Node] = []
+    reached: set[Node] = set()
+    for node in reversed(graph.nodes):
+        slots = {slot for slot in range(len(graph.types[node])) if Value(node, slot) in used}
+        if not slots and node.op != "input" and not (node.op in TABLE and TABLE[node.op].fresh):
+            continue
+        if node.op == "input" and slots:
+            reached.add(node)
+        kept.append(node)
+        operands = node.inputs
+        if node.blocks:
+            smaller[node] = _Smaller(node, graph.types[node], slots)
+            operands = smaller[node].operands
+        used.update(o for o in operands if isinstance(o, Value))
+    result = Graph(graph.name)
+    moved: dict[Node, Node] = {}
+
+    def operand(old: Operand) -> Operand:
+        if not isinstance(old, Value):
+            return old
+        slot = smaller[old.node].slots[old.slot] if old.node in smaller else old.slot
+        return Value(moved[old.node], slot) if (moved[old.node], slot) != old else old
+
+    for node in reversed(kept):
+        less = smaller.get(node)
+        inputs = tuple(map(operand, node.inputs if less is None else less.operands))
+        if less is not None:
+            blocks = less.blocks
+            moved[node] = Node(node.op, inputs, less.attrs, node.name, node.scope, node.where, blocks)
+        else:
+            same = inputs == node.inputs
+            moved[node] = node if same else Node(node.op, inputs, node.attrs, node.name, node.scope, node.where)
+        result.add(moved[node], graph.types[node] if less is None else less.types)
+    result.outputs = [operand(o) for o in outputs]
+    result.inputs = [moved[node] for node in graph.inputs]
+    result.parameter_names, result.buffer_names = dict(graph.parameter_names), dict(graph.buffer_names)
+    result.updates = {buffer: operand(new) for buffer, new in graph.updates.items()}
+    return result, reached
+
+
+class _Smaller:
+    """What is left of a node of control flow when only some of its results are used.
+
+    Attributes:
+        operands, attrs, blocks, types: of the new node; the operands still as they were.
+        slots: the new numbers of the results that are left.
+    """
+
+    def __init__(self, node: Node, types: tuple[TensorType, ...], used: set[int]) -> None:
+        self.attrs = node.attrs
+        (self._branch if node.op == BRANCH else self._loop)(node, used)
+        self.types = tuple([types[slot] for slot in self.slots])
+
+    def _branch(self, node: Node, used: set[int]) -> None:
+        slots = sorted(used)
+        pairs = [_pruned(block, [block.outputs[slot] for slot in slots]) for block in node.blocks]
+        count = len(node.inputs) - 1
+        left = [
+            i
+            for i in range(count)
+            if any(block.inputs[i] in reached for block, (_, reached) in zip(node.blocks, pairs))
+        ]
+        for new, _ in pairs:
+            _keep_inputs(new, left)
+        self.operands: tuple[Operand, ...] = (node.inputs[0], *(node.inputs[1 + i] for i in left))
+        self.blocks: tuple[Graph, ...] = tuple([new for new, _ in pairs])
+        self.slots = {slot: number for number, slot in enumerate(slots)}
+
+    def _loop(self, node: Node, used: set[int]) -> None:
+        loop = Loop(node)
+        n, k = len(loop.states), len(loop.stacks)
+        body, condition = loop.body, loop.condition
+        states = {slot for slot in used if slot < n}
+        written = sorted(slot - n - 1 for slot in used if slot > n)
+        check, asked = _pruned(condition, condition.outputs) if condition is not None else (None, set())
+        if condition is not None:
+            states |= {i for i in range(n) if condition.inputs[i] in asked}
+        while True:  # a state is needed where the next value of a needed one is made from it
+            outputs = [body.outputs[i] for i in (*sorted(states), *(n + w for w in written))]
+            new, reached = _pruned(body, outputs)
+            more = states | {i for i in range(n) if body.inputs[i] in reached}
+            if more == states:
+                break
+            states = more
+        chosen = sorted(states)
+        stacks = [i for i in range(k) if body.inputs[n + i] in reached]
+        captured = [i for i in range(len(loop.captured)) if body.inputs[n + k + i] in reached]
+        if condition is not None:
+            asked_too = {i for i in range(len(loop.captured)) if condition.inputs[n + i] in asked}
+            captured = sorted({*captured, *asked_too})
+        _keep_inputs(new, [*chosen, *(n + i for i in stacks), *(n + k + i for i in captured)])
+        self.blocks = (new,)
+        if check is not None:
+            _keep_inputs(check, [*chosen, *(n + i for i in captured)])
+            self.blocks = (check, new)
+        first = node.inputs[:1] if node.op == COUNTED else ()
+        states_left = [loop.states[i] for i in chosen]
+        self.operands = (*first, *states_left, *(loop.stacks[i] for i in stacks), *(loop.captured[i] for i in captured))
+        self.attrs = {**node.attrs, "states": len(chosen), "stacks": len(stacks)}
+        kept = [*chosen, n, *(n + 1 + w for w in written)]
+        self.slots = {slot: number for number, slot in enumerate(kept)}
+
+
+def _keep_inputs(block: Graph, left: list[int]) -> None:
+    """Leave out the other inputs of a block, which nothing uses."""
+    gone = {node for i, node in enumerate(block.inputs) if i not in set(left)}
+    block.inputs = [block.inputs[i] for i in left]
+    block.nodes = [node for node in block.nodes if node not in gone]
+    for node in gone:
+        del block.types[node]

@@ -1,13 +1,33 @@
-"""Differentiation: a graph of the gradients, in the same IR."""
+"""Differentiation: a graph of the gradients, in the same IR.
+
+A branch is differentiated as a branch on the same condition, each of whose blocks computes its forward again and then
+its gradients. A loop keeps its states on stacks, one element for each trip; its gradient is a loop over them from the
+last trip to the first, whose body computes one trip again, then that trip's gradients. What is captured from outside
+and the parameters used in the body get a state of their own there, to which each trip adds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 from graphnet.dtypes import DType
 from graphnet.errors import GradientError
-from graphnet.ir import Graph, Literal, Node, Operand, Shape, SymbolicDim, Unifier, Value
+from graphnet.ir import (
+    BRANCH,
+    COUNTED,
+    Graph,
+    Literal,
+    Loop,
+    Node,
+    Operand,
+    Shape,
+    Symbol,
+    SymbolicDim,
+    TensorType,
+    Unifier,
+    Value,
+)
 from graphnet.ops import TABLE, Op
 from graphnet.ops.emit import Emitter
 from graphnet.ops.gradient import reverse
@@ -71,29 +91,297 @@ def differentiate(graph: Graph) -> Graph:
     """
     if len(graph.outputs) != 1 or not isinstance(graph.outputs[0], Value):
         raise GradientError(f"{graph.name} has {len(graph.outputs)} outputs; gradients are taken of one")
-    result = Graph(f"{graph.name}.gradient")
-    for node in graph.nodes:
-        result.add(node, graph.types[node])
-    result.parameter_names = dict(graph.parameter_names)
-    result.updates, result.buffer_names = dict(graph.updates), dict(graph.buffer_names)
-    emitter = Emitter(result, Unifier())
-    output = graph.outputs[0]
     leaves: list[Operand] = list(graph.trained())
     leaves += [Value(n) for n in graph.inputs if graph.types[n][0].dtype.is_floating_point]
-    wanted: set[Hashable] = set(leaves)
-    for node in graph.nodes:
-        if any(o in wanted for o in node.inputs):
-            wanted.add(Value(node))
-    start = graph.type_of(output)
+    result = _recording(graph, _wanted(graph, set(leaves)), f"{graph.name}.gradient")
+    emitter = Emitter(result, Unifier())
+    output = result.outputs[0]
+    assert isinstance(output, Value)
+    wanted = _wanted(result, set(leaves))
+    start = result.type_of(output)
     seed = emitter.input(f"grad.{output.node.name}", start) if start.shape else Literal(1.0, start.dtype)
     gradients: dict[Hashable, Any] = {output: seed}
-    sites = (_NodeSite(node, emitter, wanted) for node in reversed(graph.nodes) if node.op != "input")
-    reverse(sites, gradients)
+    _reverse(result.nodes[: len(graph.nodes)], emitter, wanted, gradients)
     result.outputs = [output]
     for leaf in leaves:
-        shape, dtype = emitter.type_of(leaf)
-        if leaf not in gradients:
-            zeros = emitter.emit(TABLE["expand"], [Literal(0.0, dtype)], {"shape": shape}, "grad.zero")
-            gradients[leaf] = zeros
-        result.outputs.append(gradients[leaf])
+        type = emitter.type_of(leaf)
+        result.outputs.append(gradients[leaf] if leaf in gradients else _zeros(emitter, type))
     return result
+
+
+def _reverse(nodes: Sequence[Node], emitter: Emitter, wanted: set[Hashable], gradients: dict[Hashable, Any]) -> None:
+    """Carry gradients from the results of nodes to what they were computed from."""
+
+    def sites() -> Iterator[_NodeSite]:
+        for node in reversed(nodes):
+            if not node.blocks:
+                if node.op != "input":
+                    yield _NodeSite(node, emitter, wanted)
+            elif node.op == BRANCH:
+                _Back(node, emitter, wanted, gradients).branch()
+            else:
+                _Back(node, emitter, wanted, gradients).loop()
+
+    reverse(sites(), gradients)
+
+
+def _zeros(emitter: Emitter, type: TensorType) -> Operand:
+    zero = Literal(0.0, type.dtype)
+    return emitter.emit(TABLE["expand"], [zero], {"shape": type.shape}, "grad.zero") if type.shape else zero
+
+
+# -- which values a gradient flows to -----------------------------------------------------------------------
+
+
+def _wanted(graph: Graph, leaves: set[Hashable]) -> set[Hashable]:
+    """The values of a graph, not those within its blocks, that depend on leaves; and these."""
+    wanted = set(leaves)
+    for node in graph.nodes:
+        if node.blocks:
+            types = graph.types[node]
+            wanted.update(Value(node, slot) for slot in _wanted_slots(node, wanted) if _flows(types[slot]))
+        elif any(o in wanted for o in node.inputs):
+            wanted.add(Value(node))
+    return wanted
+
+
+def _flows(type: TensorType) -> bool:
+    return type.dtype.is_floating_point
+
+
+def _wanted_slots(node: Node, wanted: set[Hashable]) -> set[int]:
+    """The results of a node of control flow that depend on leaves."""
+    constants = {o for o in wanted if not isinstance(o, Value)}
+    if node.op == BRANCH:
+        found: set[int] = set()
+        for block in node.blocks:
+            inner = _wanted(block, constants | _inputs_like(block, node.inputs[1:], wanted))
+            found.update(slot for slot, output in enumerate(block.outputs) if output in inner)
+        return found
+    loop = Loop(node)
+    n = len(loop.states)
+    inner = _wanted_in_body(loop, wanted)
+    slots = {slot for slot, state in enumerate(loop.states) if state in wanted}
+    slots |= {slot for slot, output in enumerate(loop.body.outputs[:n]) if output in inner}
+    return slots | {n + 1 + k for k, output in enumerate(loop.body.outputs[n:]) if output in inner}
+
+
+def _wanted_in_body(loop: Loop, wanted: set[Hashable]) -> set[Hashable]:
+    """The values of a loop's body that depend on leaves, in some trip."""
+    constants = {o for o in wanted if not isinstance(o, Value)}
+    states = {slot for slot, state in enumerate(loop.states) if state in wanted}
+    given = [*loop.states, *loop.stacks, *loop.captured]
+    while True:
+        start = constants | _inputs_like(loop.body, given, wanted)
+        start |= {Value(loop.body.inputs[slot]) for slot in states}
+        start = {v for v in start if not isinstance(v, Value) or _flows(loop.body.type_of(v))}
+        inner = _wanted(loop.body, start)
+        more = states | {slot for slot, out in enumerate(loop.body.outputs[: len(loop.states)]) if out in inner}
+        if more == states:
+            return inner
+        states = more
+
+
+def _inputs_like(block: Graph, operands: Sequence[Operand], wanted: set[Hashable]) -> set[Hashable]:
+    """The inputs of a block whose operands are wanted."""
+    return {Value(node) for node, operand in zip(block.inputs, operands) if operand in wanted}
+
+
+# -- what loops keep for it -----------------------------------------------------------------------------------
+
+
+def _recording(graph: Graph, wanted: set[Hashable], name: str) -> Graph:
+    """The graph with loops that keep their states, where a gradient flows through them."""
+    result = Graph(name)
+    moved: dict[Node, Node] = {}
+
+    def operand(old: Operand) -> Operand:
+        return Value(moved[old.node], old.slot) if isinstance(old, Value) and moved[old.node] is not old.node else old
+
+    for node in graph.nodes:
+        inputs = tuple(map(operand, node.inputs))
+        types = graph.types[node]
+        new = node
+        if inputs != node.inputs:
+            new = Node(node.op, inputs, node.attrs, node.name, node.scope, node.where, node.blocks)
+        if node.blocks and node.op != BRANCH and any(Value(node, slot) in wanted for slot in range(len(types))):
+            new, types = _keeping(new, types)
+        moved[node] = new
+        result.add(new, types)
+    result.inputs = [moved[node] for node in graph.inputs]
+    result.outputs = list(map(operand, graph.outputs))
+    result.parameter_names = dict(graph.parameter_names)
+    result.updates = {buffer: operand(new) for buffer, new in graph.updates.items()}
+    result.buffer_names = dict(graph.buffer_names)
+    return result
+
+
+def _keeping(node: Node, types: tuple[TensorType, ...]) -> tuple[Node, tuple[TensorType, ...]]:
+    """A loop that also writes the states from which each trip starts on stacks."""
+    loop = Loop(node)
+    n = len(loop.states)
+    body = _again(loop.body)
+    missing = [Value(inner) for inner in body.inputs[:n] if Value(inner) not in body.outputs[n:]]
+    body.outputs += missing
+    trips = types[n + 1].shape[0] if len(types) > n + 1 else Symbol(f"{node.name}.trips")
+    stacks = tuple(TensorType((trips, *t.shape), t.dtype) for t in map(body.type_of, missing))
+    blocks = (*node.blocks[:-1], body)
+    return Node(node.op, node.inputs, node.attrs, node.name, node.scope, node.where, blocks), (*types, *stacks)
+
+
+def _again(block: Graph) -> Graph:
+    """The same nodes in a graph whose outputs can be changed."""
+    result = Graph(block.name)
+    result.nodes, result.inputs, result.outputs = block.nodes, block.inputs, list(block.outputs)
+    result.types = block.types
+    return result
+
+
+# -- through a node of control flow ---------------------------------------------------------------------------
+
+
+class _Back:
+    """The gradient of a node of control flow, as one more such node."""
+
+    def __init__(self, node: Node, emitter: Emitter, wanted: set[Hashable], gradients: dict[Hashable, Any]) -> None:
+        self.node, self.emitter, self.wanted, self.gradients = node, emitter, wanted, gradients
+        self.name = f"grad.{node.name}"
+        types = emitter.graph.types[node]
+        slots = [slot for slot in range(len(types)) if Value(node, slot) in gradients]
+        self.arrived = {slot: gradients.pop(Value(node, slot)) for slot in slots}
+        self.constants = {o for o in wanted if not isinstance(o, Value)}
+        self.weights = [o for block in node.blocks for o in block.used_parameters() if o in wanted]
+        self.weights = list(dict.fromkeys(self.weights))
+
+    def branch(self) -> None:
+        """Carry gradients through an `if`."""
+        condition, *captured = self.node.inputs
+        targets = self._chosen(captured)
+        if not self.arrived or not (targets or self.weights):
+            return
+        blocks: list[Graph] = []
+        for label, block in zip(("then", "else"), self.node.blocks):
+            inner = self.emitter.inner(f"{self.name}.{label}")
+            given = self._inputs(inner, [(n.name, block.types[n][0]) for n in block.inputs])
+            arrived = self._inputs(inner, [("grad", self.emitter.type_of(g)) for g in self.arrived.values()])
+            leaves = self.constants | {Value(block.inputs[k]) for k in targets}
+            found = self._block(inner, block, given, leaves, dict(zip(self.arrived, arrived)))
+            inner.graph.outputs = [self._fit(inner, found.get(given[k]), captured[k]) for k in targets]
+            inner.graph.outputs += [self._fit(inner, found.get(w), w) for w in self.weights]
+            blocks.append(inner.graph)
+        made = self._control(BRANCH, [condition, *captured, *self.arrived.values()], {}, tuple(blocks))
+        for slot, target in enumerate([*(captured[k] for k in targets), *self.weights]):
+            self._give(target, Value(made, slot))
+
+    def loop(self) -> None:
+        """Carry gradients through a `while` or `repeat`."""
+        if not self.arrived:
+            return
+        loop = Loop(self.node)
+        body, n, k = loop.body, len(loop.states), len(loop.stacks)
+        inside = _wanted_in_body(loop, self.wanted)
+        states = [j for j, node in enumerate(body.inputs[:n]) if Value(node) in inside]
+        captured, stacks = self._chosen(loop.captured), self._chosen(loop.stacks)
+        saved = [loop.stack(body.outputs[n:].index(Value(node))) for node in body.inputs[:n]]
+        arrived = {slot - 1: g for slot, g in self.arrived.items() if slot > n}  # of stacks, by the body's outputs
+        summed: list[Operand] = [*(loop.captured[i] for i in captured), *self.weights]
+
+        inner = self.emitter.inner(f"{self.name}.body")
+        types = [body.types[node][0] for node in body.inputs]
+        names = [node.name for node in body.inputs]
+        adjoint = self._inputs(inner, [(f"grad.{names[j]}", types[j]) for j in states])
+        sums = self._inputs(inner, [("grad.sum", self.emitter.type_of(o)) for o in summed])
+        elements = self._inputs(inner, list(zip(names, types))[: n + k])
+        pushed = self._inputs(inner, [("grad", body.type_of(body.outputs[m])) for m in arrived])  # type: ignore[arg-type]
+        given = elements + self._inputs(inner, list(zip(names, types))[n + k :])
+        heads = [*states, *(n + i for i in stacks), *(n + k + i for i in captured)]
+        leaves = self.constants | {Value(body.inputs[i]) for i in heads}
+        coming = {**dict(zip(states, adjoint)), **dict(zip(arrived, pushed))}
+        found = self._block(inner, body, given, leaves, coming)
+        outputs = [self._fit(inner, found.get(given[j]), Value(body.inputs[j]), body) for j in states]
+        keys = [*(given[n + k + i] for i in captured), *self.weights]
+        outputs += [self._sum(inner, before, found.get(key)) for before, key in zip(sums, keys)]
+        outputs += [self._fit(inner, found.get(given[n + i]), Value(body.inputs[n + i]), body) for i in stacks]
+        inner.graph.outputs = outputs
+
+        start: list[Operand] = [self._start(j) for j in states]
+        start += [_zeros(self.emitter, self.emitter.type_of(o)) for o in summed]
+        read = [*saved, *loop.stacks, *arrived.values()]
+        attrs = {"states": len(start), "stacks": len(read), "backward": not loop.backward}
+        made = self._control(COUNTED, [loop.count, *start, *read, *loop.captured], attrs, (inner.graph,))
+        for slot, target in enumerate([*(loop.states[j] for j in states), *summed]):
+            if target in self.wanted:
+                self._give(target, Value(made, slot))
+        for index, i in enumerate(stacks):
+            self._give(loop.stacks[i], Loop(made).stack(index))
+
+    def _chosen(self, operands: Sequence[Operand]) -> list[int]:
+        """Which operands a gradient flows to."""
+        return [i for i, o in enumerate(operands) if o in self.wanted and _flows(self.emitter.type_of(o))]
+
+    def _inputs(self, inner: Emitter, wanted: Sequence[tuple[str, TensorType]]) -> list[Value]:
+        return [inner.input(name, type) for name, type in wanted]
+
+    def _start(self, slot: int) -> Operand:
+        """The gradient of a state after the last trip."""
+        found = self.arrived.get(slot)
+        return _zeros(self.emitter, self.emitter.graph.types[self.node][slot]) if found is None else found
+
+    def _block(
+        self,
+        inner: Emitter,
+        block: Graph,
+        given: Sequence[Value],
+        leaves: set[Hashable],
+        arrived: dict[int, Any],
+    ) -> dict[Hashable, Any]:
+        """Write a block's forward and then its gradients; gives those of its inputs and parameters."""
+        again = _recording(block, _wanted(block, leaves), block.name)
+        values = {node: value.node for node, value in zip(again.inputs, given)}
+        first = len(inner.graph.nodes)
+        inner.copy_nodes(again, values, "again.")
+        nodes = inner.graph.nodes[first:]
+        heads = dict(zip(map(Value, block.inputs), given))
+        wanted = _wanted(inner.graph, {heads[o] if isinstance(o, Value) else o for o in leaves})
+        gradients: dict[Hashable, Any] = {}
+        for slot, gradient in arrived.items():
+            output = again.outputs[slot]
+            if isinstance(output, Value):
+                output = Value(values[output.node], output.slot)
+            if output in wanted:
+                gradients[output] = self._sum(inner, gradients.get(output), gradient)
+        _reverse(nodes, inner, wanted, gradients)
+        return gradients
+
+    def _fit(self, inner: Emitter, found: Any, like: Operand, home: Graph | None = None) -> Operand:
+        """A gradient in the shape of what it is the gradient of; zeros where there is none."""
+        type = self.emitter.type_of(like) if home is None else home.type_of(like)  # type: ignore[arg-type]
+        if found is None:
+            return _zeros(inner, type)
+        if inner.type_of(found).shape == type.shape:
+            return found  # type: ignore[no-any-return]
+        return inner.emit(TABLE["expand"], [found], {"shape": type.shape}, f"{self.name}.expand")
+
+    def _control(self, op: str, operands: list[Operand], attrs: dict[str, Any], blocks: tuple[Graph, ...]) -> Node:
+        return self.emitter.control(op, operands, attrs, blocks, self.name, self.node.scope, self.node.where)
+
+    def _give(self, target: Operand, contribution: Operand) -> None:
+        """Add to a value's gradient."""
+        self.gradients[target] = self._sum(self.emitter, self.gradients.get(target), contribution)
+
+    def _sum(self, emitter: Emitter, a: Any, b: Any) -> Any:
+        if a is None or b is None:
+            return b if a is None else a
+        if isinstance(a, Value) and a.node.blocks and a.node.op != BRANCH and a.slot in Loop(a.node).stack_slots():
+            return self._sum_stacks(a, b)
+        return emitter.emit(TABLE["add"], [a, b], {}, self.name, self.node.scope, self.node.where)
+
+    def _sum_stacks(self, a: Value, b: Operand) -> Value:
+        """Two stacks added element by element, which a loop over both does."""
+        inner = self.emitter.inner(f"{self.name}.body")
+        shape, dtype = self.emitter.type_of(a)
+        pair = self._inputs(inner, [("element", TensorType(shape[1:], dtype))] * 2)
+        inner.graph.outputs = [inner.emit(TABLE["add"], pair, {}, self.name)]
+        attrs = {"states": 0, "stacks": 2}
+        node = self._control(COUNTED, [Loop(a.node).count, a, b], attrs, (inner.graph,))
+        return Loop(node).stack(0)

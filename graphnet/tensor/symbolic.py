@@ -256,7 +256,8 @@ class Tracer:
         result: Any = value if got.dtype is have.dtype else apply("cast", value, dtype=have.dtype)
         if len(got.shape) != len(have.shape) or not all(map(self.emitter.sizes.unify, have.shape, got.shape)):
             result = apply("expand", result, shape=tuple(have.shape))
-        if not isinstance(result, SymbolicTensor) or TABLE[result._operand().node.op].kernel is None:
+        op = TABLE.get(result._operand().node.op) if isinstance(result, SymbolicTensor) else None
+        if op is None or op.kernel is None:
             result = self.apply(TABLE["copy"], [result], {})  # it needs memory of its own
         self.emitter.graph.updates[buffer] = result._operand()
 
