@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,16 @@ def test_parity_with_pytorch(trips: int) -> None:
         np.testing.assert_allclose(value.numpy(), 0.0 if expected is None else expected.numpy(), rtol=1e-8, atol=1e-14)
 
 
-def test_memory_grows_with_trips_by_the_saved_state_alone() -> None:
+def test_memory_grows_with_trips_by_the_saved_state_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs: list[Any] = []
+
+    class Program(gn.program.Program):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            programs.append(self)
+
+    monkeypatch.setattr(sys.modules["graphnet.compile"], "Program", Program)
+
     def network(x: Any, n: Any) -> Any:
         def body(i: Any, y: Any, z: Any) -> Any:
             return i + 1, (y.sin() + y.cos() * y).tanh(), z * 2 - 1
@@ -173,15 +183,13 @@ def test_memory_grows_with_trips_by_the_saved_state_alone() -> None:
         return gn.while_loop(lambda i, y, z: i < n, body, (0, x, x))[1].sum()
 
     graph = gn.trace(network, (1024,), gn.Spec((), gn.int64)).gradient()
-    program = gn.program.Program(graph, graph.outputs)
-    x = np.ones(1024, np.float32)
-    taken = []
+    fast, x, taken = gn.compile(graph), gn.ones(1024), []
     for n in (0, 64, 640):
-        program.run((x, np.array(n)))
-        taken.append(program.stacked)
+        fast(x, gn.tensor(n))
+        taken.append(programs[0].stacked)
     assert taken == [0, 64 * 4096, 640 * 4096]
-    program.run((x, np.array(64)))
-    assert program.stacked == 64 * 4096  # what a longer run took is given back
+    fast(x, gn.tensor(64))
+    assert programs[0].stacked == 64 * 4096  # what a longer run took is given back
     scaled = gn.trace(lambda x: gn.while_loop(lambda x: x.sum() > 1, lambda x: x / 2, x).sum(), (9,)).gradient()
     assert len(scaled.node("while").blocks[1].outputs) == 1  # its gradient needs no state at all
 
