@@ -8,6 +8,7 @@ _extend(__path__)
 
 from graphnet import errors, kernels, nn, optim
 from graphnet.compile import TrainStep, compile
+from graphnet.device import device
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
 from graphnet.export.table import Summary
@@ -24,10 +25,21 @@ from graphnet.program import (
 )
 from graphnet.recorded import graph_of
 from graphnet.serialization import load, save
-from graphnet.tensor import Size, Tensor, creation, enable_grad, functions, is_grad_enabled, no_grad, set_grad_enabled
+from graphnet.tensor import (
+    Size,
+    Tensor,
+    creation,
+    enable_grad,
+    functions,
+    is_grad_enabled,
+    no_grad,
+    sampling,
+    set_grad_enabled,
+)
 from graphnet.tensor.control import cond, while_loop
 from graphnet.tensor.creation import *
 from graphnet.tensor.functions import *
+from graphnet.tensor.sampling import *
 from graphnet.trace import Spec, summary, trace
 
 if _TYPE_CHECKING:
@@ -70,6 +82,7 @@ __all__ = [
     "cond",
     "config",
     "default_generator",
+    "device",
     "draw",
     "dtype",
     "enable_grad",
@@ -106,3 +119,4 @@ __all__ = [
 __all__ += errors.__all__
 __all__ += creation.__all__
 __all__ += functions.__all__
+__all__ += sampling.__all__

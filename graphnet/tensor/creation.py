@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphnet.device import check_device
 from graphnet.dtypes import DType, as_dtype, bool_, float32, int64
 from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError
-from graphnet.tensor import random
 from graphnet.tensor.axes import sizes_of
-from graphnet.tensor.core import Base, apply, check_tensor, make, wrap
-from graphnet.whole import whole
+from graphnet.tensor.core import Base, apply, check_tensor, wrap
 
 if TYPE_CHECKING:
     from graphnet.tensor.tensor import Tensor
@@ -20,24 +19,22 @@ __all__ = [
     "arange",
     "as_tensor",
     "empty",
+    "empty_like",
     "eye",
+    "from_dlpack",
     "from_numpy",
     "full",
+    "full_like",
     "linspace",
     "ones",
     "ones_like",
-    "rand",
-    "rand_like",
-    "randint",
-    "randn",
-    "randperm",
     "tensor",
     "zeros",
     "zeros_like",
 ]
 
 
-def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of the data: a number, nested lists of numbers, an array or a tensor.
 
     Python floats become float32, ints int64; arrays keep their dtype.
@@ -52,6 +49,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
         tensor([[1, 2],
                 [3, 4]])
     """
+    check_device(device)
     if isinstance(data, Base):
         result = apply("copy", data.detach())  # type: ignore[attr-defined]
         if dtype is not None:
@@ -103,8 +101,15 @@ def _nested(data: Any) -> Any:
     return [_nested(d) for d in data] if isinstance(data, (list, tuple)) else data
 
 
-def as_tensor(data: Any, *, dtype: Any = None) -> Tensor:
-    """The data as a tensor, without a copy where possible."""
+def as_tensor(data: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """The data as a tensor, without a copy where possible.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.as_tensor([1.5])
+        tensor([1.5000])
+    """
+    check_device(device)
     if isinstance(data, (Base, np.ndarray)):
         result = check_tensor("as_tensor", data)
         return result if dtype is None else result.to(dtype)
@@ -116,13 +121,39 @@ def from_numpy(array: Any) -> Tensor:
 
     Raises:
         ArgumentTypeError: not a NumPy array.
+
+    Example:
+        >>> import graphnet as gn, numpy as np
+        >>> gn.from_numpy(np.arange(3))
+        tensor([0, 1, 2])
     """
     if not isinstance(array, np.ndarray):
         raise ArgumentTypeError(f"from_numpy: expects a NumPy array, got a {type(array).__name__}")
     return wrap(array)
 
 
-def _made(array: Any, requires_grad: bool) -> Tensor:
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor that shares the memory of anything with the DLPack protocol: tensors and arrays of other libraries.
+
+    Raises:
+        ArgumentTypeError: it does not have the protocol.
+        ArgumentError: it does not lie on the CPU.
+
+    Example:
+        >>> import graphnet as gn, numpy as np
+        >>> gn.from_dlpack(np.arange(3.0))
+        tensor([0., 1., 2.], dtype=graphnet.float64)
+    """
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise ArgumentTypeError(f"from_dlpack: a {type(ext_tensor).__name__} has no __dlpack__")
+    try:
+        return wrap(np.from_dlpack(ext_tensor))
+    except (BufferError, RuntimeError) as error:
+        raise ArgumentError(f"from_dlpack: {error}") from None
+
+
+def _made(array: Any, requires_grad: bool, device: Any = None) -> Tensor:
+    check_device(device)
     result = wrap(array)
     return result.requires_grad_() if requires_grad else result
 
@@ -133,48 +164,137 @@ def _sizes(what: str, sizes: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
     return sizes_of(what, sizes if size is None else (size,))
 
 
-def zeros(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros; sizes one by one or as one sequence."""
-    return _made(np.zeros(_sizes("zeros", sizes, size), as_dtype(dtype).dtype), requires_grad)
+def zeros(
+    *sizes: Any, size: Any = None, dtype: Any = float32, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of zeros; sizes one by one or as one sequence.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.zeros(2, 3)
+        tensor([[0., 0., 0.],
+                [0., 0., 0.]])
+    """
+    return _made(np.zeros(_sizes("zeros", sizes, size), _wanted(dtype).dtype), requires_grad, device)
 
 
-def ones(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones; sizes one by one or as one sequence."""
-    return _made(np.ones(_sizes("ones", sizes, size), as_dtype(dtype).dtype), requires_grad)
+def ones(
+    *sizes: Any, size: Any = None, dtype: Any = float32, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of ones; sizes one by one or as one sequence.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.ones((2, 2), dtype=gn.int64)
+        tensor([[1, 1],
+                [1, 1]])
+    """
+    return _made(np.ones(_sizes("ones", sizes, size), _wanted(dtype).dtype), requires_grad, device)
 
 
-def empty(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
-    """A tensor whose elements are whatever the memory held."""
-    return _made(np.empty(_sizes("empty", sizes, size), as_dtype(dtype).dtype), requires_grad)
+def empty(
+    *sizes: Any, size: Any = None, dtype: Any = float32, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor whose elements are whatever the memory held; sizes one by one or as one sequence.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.empty(2, 3).shape
+        graphnet.Size([2, 3])
+    """
+    return _made(np.empty(_sizes("empty", sizes, size), _wanted(dtype).dtype), requires_grad, device)
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor with one number everywhere."""
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with one number everywhere, of the number's kind.
+
+    Raises:
+        ArgumentError: a number that does not fit into the dtype.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.full((2,), 7), gn.full((2,), 7.0)
+        (tensor([7, 7]), tensor([7., 7.]))
+    """
     if isinstance(fill_value, (Base, np.generic)):
         fill_value = fill_value.item()  # type: ignore[union-attr]
     wanted = as_dtype(type(fill_value) if dtype is None else dtype)
     if wanted.category == 1 and not -(2**63) <= fill_value < 2**63:
         raise ArgumentError(f"full: {fill_value} does not fit into {wanted.name}")
-    return _made(np.full(sizes_of("full", (size,)), fill_value, wanted.dtype), requires_grad)
+    return _made(np.full(sizes_of("full", (size,)), fill_value, wanted.dtype), requires_grad, device)
 
 
-def zeros_like(input: Any, *, dtype: Any = None) -> Tensor:
-    """Zeros in the shape and dtype of another tensor."""
-    return zeros(*input.shape, dtype=input.dtype if dtype is None else dtype)
+def _wanted(dtype: Any) -> DType:
+    return float32 if dtype is None else as_dtype(dtype)
 
 
-def ones_like(input: Any, *, dtype: Any = None) -> Tensor:
-    """Ones in the shape and dtype of another tensor."""
-    return ones(*input.shape, dtype=input.dtype if dtype is None else dtype)
+def _like(what: str, input: Any, value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """A number in the shape of another tensor, also of a traced one."""
+    check_device(device)
+    like = check_tensor(what, input)
+    wanted = like._dtype if dtype is None else as_dtype(dtype)
+    if like._tracer is None:
+        return full(tuple(like.shape), value, dtype=wanted, requires_grad=requires_grad)
+    plain = apply("cast", apply("ne", like, like), dtype=wanted)  # of the shape, whatever that will be
+    return apply("where", apply("cast", plain, dtype=bool_), plain, wanted.dtype.type(value)).detach()
 
 
-def rand_like(input: Any) -> Tensor:
-    """Uniform samples in the shape and dtype of another tensor."""
-    return rand(*input.shape, dtype=input.dtype)
+def zeros_like(input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape and dtype of another tensor.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.zeros_like(gn.tensor([1, 2]))
+        tensor([0, 0])
+    """
+    return _like("zeros_like", input, 0, dtype, device, requires_grad)
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape and dtype of another tensor.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.ones_like(gn.tensor([1.0, 2.0]))
+        tensor([1., 1.])
+    """
+    return _like("ones_like", input, 1, dtype, device, requires_grad)
+
+
+def full_like(
+    input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A number in the shape and dtype of another tensor.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.full_like(gn.tensor([1.0, 2.0]), 5)
+        tensor([5., 5.])
+    """
+    return _like("full_like", input, fill_value, dtype, device, requires_grad)
+
+
+def empty_like(input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the shape and dtype of another one, whose elements are whatever the memory held.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.empty_like(gn.ones(2)).shape
+        graphnet.Size([2])
+    """
+    like = check_tensor("empty_like", input)
+    return empty(
+        tuple(like.shape), dtype=like._dtype if dtype is None else dtype, device=device, requires_grad=requires_grad
+    )
+
+
+def arange(
+    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """The numbers from start up to, not including, end; int64 for whole numbers, else float32.
+
+    Raises:
+        ArgumentError: no steps lead from start to end.
 
     Example:
         >>> import graphnet as gn
@@ -190,7 +310,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, req
     natural = int64 if all(isinstance(n, int) for n in numbers) else float32
     count = -int(-((end - start) / step) // 1) if natural is float32 else len(range(start, end, step))
     values = start + np.arange(count) * step
-    return _made(values.astype((natural if dtype is None else as_dtype(dtype)).dtype), requires_grad)
+    return _made(values.astype((natural if dtype is None else as_dtype(dtype)).dtype), requires_grad, device)
 
 
 def _number(what: str, value: Any) -> Any:
@@ -202,50 +322,31 @@ def _number(what: str, value: Any) -> Any:
     return value
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: Any = float32) -> Tensor:
-    """`steps` numbers at equal distances from start to end, both included."""
-    (count,) = sizes_of("linspace", ((steps,),))
-    return wrap(
-        np.linspace(_number("linspace", start), _number("linspace", end), int(count)).astype(as_dtype(dtype).dtype)
-    )
-
-
-def eye(n: int, m: int | None = None, *, dtype: Any = float32) -> Tensor:
-    """Ones on the diagonal, zeros elsewhere."""
-    return wrap(np.eye(*sizes_of("eye", (n, n if m is None else m)), dtype=as_dtype(dtype).dtype))  # type: ignore[arg-type]
-
-
-def rand(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
-    """Samples of the uniform distribution on [0, 1); sizes one by one, as one sequence, or as size=."""
-    wanted = as_dtype(dtype)
-    return _made(random.uniform_array(random.next_key(), _sizes("rand", sizes, size), wanted), requires_grad)
-
-
-def randn(*sizes: Any, size: Any = None, dtype: Any = float32, requires_grad: bool = False) -> Tensor:
-    """Samples of the standard normal distribution; sizes one by one, as one sequence, or as size=."""
-    wanted = as_dtype(dtype)
-    return _made(random.normal_array(random.next_key(), _sizes("randn", sizes, size), wanted), requires_grad)
-
-
-def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = int64) -> Tensor:
-    """Whole numbers drawn evenly from low up to, not including, high.
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: Any = float32, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`steps` numbers at equal distances from start to end, both included.
 
     Example:
         >>> import graphnet as gn
-        >>> gn.randint(10, (3,)).shape, gn.randint(5, 10, (2, 2)).shape
-        (graphnet.Size([3]), graphnet.Size([2, 2]))
+        >>> gn.linspace(0, 1, 5)
+        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    if size is None:
-        low, high, size = 0, low, high
-    low, high = whole("randint: low", low), whole("randint: high", high)
-    if not low < high:
-        raise ArgumentError(f"randint: there is no whole number from {low} up to, not including, {high}")
-    shape = sizes_of("randint", (size,))
-    values = random.generator(random.next_key()).integers(low, high, shape)
-    return make(values.astype(as_dtype(dtype).dtype), as_dtype(dtype))
+    (count,) = sizes_of("linspace", ((steps,),))
+    values = np.linspace(_number("linspace", start), _number("linspace", end), int(count))
+    return _made(values.astype(_wanted(dtype).dtype), requires_grad, device)
 
 
-def randperm(n: int) -> Tensor:
-    """The numbers from 0 up to n in random order."""
-    (count,) = sizes_of("randperm", ((n,),))
-    return wrap(random.generator(random.next_key()).permutation(int(count)))
+def eye(
+    n: int, m: int | None = None, *, dtype: Any = float32, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere: (n, n) or (n, m).
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.eye(2, 3)
+        tensor([[1., 0., 0.],
+                [0., 1., 0.]])
+    """
+    rows, columns = sizes_of("eye", (n, n if m is None else m))
+    return _made(np.eye(int(rows), int(columns), dtype=_wanted(dtype).dtype), requires_grad, device)

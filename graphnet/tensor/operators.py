@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from graphnet.dtypes import bool_
-from graphnet.errors import DTypeError
+from graphnet.errors import ArgumentTypeError, DTypeError
 from graphnet.ir import SymbolicDim
 from graphnet.tensor.core import Base, apply, check_tensor
 from graphnet.tensor.inplace import InPlace
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from graphnet.tensor.tensor import Tensor
 
 __all__ = ["Operators", "matmul"]
+
+Operator: TypeAlias = "Callable[[Any, Any], Tensor]"
 
 _TAKEN = (Base, int, float, np.ndarray, np.generic, SymbolicDim)
 
@@ -30,21 +33,21 @@ def _taken(name: str, other: Any) -> bool:
     return False
 
 
-def _forward(name: str) -> Any:
+def _forward(name: str) -> Operator:
     def operator(self: Any, other: Any) -> Any:
         return apply(name, self, other) if _taken(name, other) else NotImplemented
 
     return operator
 
 
-def _reflected(name: str) -> Any:
+def _reflected(name: str) -> Operator:
     def operator(self: Any, other: Any) -> Any:
         return apply(name, other, self) if _taken(name, other) else NotImplemented
 
     return operator
 
 
-def _in_place(name: str) -> Any:
+def _in_place(name: str) -> Operator:
     def operator(self: Any, other: Any) -> Any:
         return self._overwrite(apply(name, self, other)) if _taken(name, other) else NotImplemented
 
@@ -82,9 +85,7 @@ class Operators(InPlace):
         _in_place("floor_div"),
     )
     __mod__, __rmod__, __imod__ = _forward("remainder"), _reflected("remainder"), _in_place("remainder")
-    add_, sub_, mul_, div_ = __iadd__, __isub__, __imul__, __itruediv__
-    pow_ = __ipow__
-    __eq__, __ne__ = _forward("eq"), _forward("ne")
+    __eq__, __ne__ = _forward("eq"), _forward("ne")  # type: ignore[assignment]
     __lt__, __le__, __gt__, __ge__ = _forward("lt"), _forward("le"), _forward("gt"), _forward("ge")
 
     __hash__ = object.__hash__  # tensors are told apart by identity; == is element by element
@@ -95,14 +96,14 @@ class Operators(InPlace):
     def __rmatmul__(self, other: Any) -> Tensor:
         return matmul(check_tensor("matmul", other), self) if _taken("matmul", other) else NotImplemented
 
-    def __imatmul__(self, other: Any) -> Any:
-        return self._overwrite(matmul(self, check_tensor("matmul", other)))
+    def __imatmul__(self, other: Any) -> Tensor:
+        return self._overwrite(matmul(self, check_tensor("matmul", other)))  # type: ignore[return-value]
 
     def __neg__(self) -> Tensor:
         return apply("neg", self)
 
-    def __pos__(self) -> Any:
-        return self
+    def __pos__(self) -> Tensor:
+        return self  # type: ignore[return-value]
 
     def __abs__(self) -> Tensor:
         return apply("abs", self)
@@ -110,22 +111,34 @@ class Operators(InPlace):
     def __invert__(self) -> Tensor:
         return apply("logical_not", self)
 
-    def __and__(self, other: Any) -> Any:
+    def __and__(self, other: Any) -> Tensor:
         return _logical("minimum", self, other)
 
-    def __or__(self, other: Any) -> Any:
+    def __or__(self, other: Any) -> Tensor:
         return _logical("maximum", self, other)
 
-    def __xor__(self, other: Any) -> Any:
+    def __xor__(self, other: Any) -> Tensor:
         return _logical("ne", self, other)
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
+    def __iand__(self, other: Any) -> Tensor:
+        return self._overwrite(self & other)  # type: ignore[return-value]
 
-def _logical(name: str, a: Any, b: Any) -> Any:
+    def __ior__(self, other: Any) -> Tensor:
+        return self._overwrite(self | other)  # type: ignore[return-value]
+
+    def __ixor__(self, other: Any) -> Tensor:
+        return self._overwrite(self ^ other)  # type: ignore[return-value]
+
+    def __reversed__(self) -> Any:
+        raise ArgumentTypeError("reversed: a tensor is not turned round; index it, x[list(range(len(x) - 1, -1, -1))]")
+
+
+def _logical(name: str, a: Any, b: Any) -> Tensor:
     """Truth values as 0 and 1: `and` is the smaller, `or` the larger, `xor` is unequal."""
     if not isinstance(b, (Base, bool, np.bool_, np.ndarray)):
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
     other: Tensor = check_tensor(name, b)
     for operand in (a, other):
         if operand.dtype is not bool_:

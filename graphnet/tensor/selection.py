@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from graphnet.dtypes import bool_, int64
 from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.core import Base, apply, check_tensor
 from graphnet.tensor.reductions import numpy_names
+from graphnet.tensor.returns import sort as Sorted  # noqa: N812
+from graphnet.tensor.returns import topk as TopK  # noqa: N812
 from graphnet.whole import whole
 
 if TYPE_CHECKING:
     from graphnet.tensor.tensor import Tensor
 
-__all__ = ["Selection", "Sorted", "TopK"]
-
-
-class Sorted(NamedTuple):
-    """What sort gives."""
-
-    values: Tensor
-    indices: Tensor
-
-
-class TopK(NamedTuple):
-    """What topk gives."""
-
-    values: Tensor
-    indices: Tensor
+__all__ = ["Selection"]
 
 
 class Selection(Base):
@@ -75,7 +63,9 @@ class Selection(Base):
         Example:
             >>> import graphnet as gn
             >>> gn.tensor([3.0, 1.0, 2.0]).sort(descending=True)
-            Sorted(values=tensor([3., 2., 1.]), indices=tensor([0, 2, 1]))
+            graphnet.return_types.sort(
+            values=tensor([3., 2., 1.]),
+            indices=tensor([0, 2, 1]))
         """
         return Sorted(*self._ordered("sort", dim, descending))
 

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
+from graphnet.device import check_device
+from graphnet.device import device as Device  # noqa: N812 - Tensor has an attribute of that name
 from graphnet.dtypes import as_dtype, bool_, float32, float64, int32, int64
 from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError
 from graphnet.tensor import indexing, printing, random
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.core import Array, apply, check_tensor, make, set_tensor_class
-from graphnet.tensor.operators import Operators, matmul
-from graphnet.tensor.reductions import Reductions, numpy_names
-from graphnet.tensor.selection import Selection
+from graphnet.tensor.forms import Forms
+from graphnet.tensor.operators import Operators
+from graphnet.tensor.products import Products
+from graphnet.tensor.reductions import Reductions
 from graphnet.tensor.shaping import Shaping
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Tensor"]
 
 
-class Tensor(Operators, Reductions, Shaping, Selection):
+class Tensor(Operators, Forms, Products, Reductions, Shaping):
     """An array of one dtype that records what it was computed from, for gradients and graphs.
 
     Made by `graphnet.tensor`, `zeros`, `rand`, ... and by operations. NumPy arrays and numbers are taken
@@ -54,6 +57,39 @@ class Tensor(Operators, Reductions, Shaping, Selection):
         return self.shape.numel()
 
     nelement = numel
+
+    @property
+    def device(self) -> Device:
+        """Where it lies: the CPU."""
+        return Device("cpu")
+
+    @property
+    def is_cuda(self) -> _bool:
+        """Whether it lies on a CUDA device: no."""
+        return False
+
+    @property
+    def itemsize(self) -> Any:
+        """Bytes of an element."""
+        return self._dtype.itemsize
+
+    @property
+    def nbytes(self) -> Any:
+        """Bytes of all elements."""
+        return self.numel() * self._dtype.itemsize
+
+    def element_size(self) -> Any:
+        """Bytes of an element."""
+        return self._dtype.itemsize
+
+    def stride(self, dim: Any = None) -> Any:
+        """How many elements lie between neighbours along each axis, or along one."""
+        steps = tuple(step // self._dtype.itemsize for step in self._values().strides)
+        return steps if dim is None else steps[axis_of("stride", dim, self.ndim)]
+
+    def data_ptr(self) -> Any:
+        """The address of the first element."""
+        return self._values().__array_interface__["data"][0]
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is float32 or float64."""
@@ -145,16 +181,56 @@ class Tensor(Operators, Reductions, Shaping, Selection):
 
     # -- other types, other memory ------------------------------------------------------------------------
 
-    def to(self, dtype: Any) -> Tensor:
-        """The tensor in another dtype (or that of another tensor); itself where it has it already."""
-        if isinstance(dtype, str) and dtype.startswith("cpu"):
-            return self
-        wanted = dtype._dtype if isinstance(dtype, Tensor) else as_dtype(dtype)
-        return self if wanted is self._dtype else apply("cast", self, dtype=wanted)
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: Any = False, **kwargs: Any) -> Tensor:
+        """The tensor in another dtype; itself where it has it already and no copy is asked for.
 
-    def type(self, dtype: Any) -> Tensor:
-        """The tensor in another dtype."""
-        return self.to(dtype)
+        Taken as to(dtype), to(device), to(device, dtype), to(other), each with `copy` and `non_blocking` after it.
+
+        Raises:
+            DTypeError: a dtype that graphnet does not have.
+            ArgumentError: a device other than the CPU.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.tensor([1, 2]).to(gn.float64)
+            tensor([1., 2.], dtype=graphnet.float64)
+        """
+        given = [a for a in args if not isinstance(a, (_bool, type(None)))]
+        if set(kwargs) - {"non_blocking", "memory_format"} or len(given) > 2:
+            raise ArgumentTypeError("to: takes a dtype, a device, a device and a dtype, or a tensor")
+        for argument in given:
+            if isinstance(argument, Tensor):
+                dtype = argument._dtype
+            elif isinstance(argument, Device) or (isinstance(argument, str) and _names_device(argument)):
+                device = argument
+            else:
+                dtype = argument
+        check_device(device)
+        wanted = self._dtype if dtype is None else as_dtype(dtype)
+        if wanted is self._dtype:
+            return self.clone() if copy or (any(a is True for a in args[-1:]) and len(args) > len(given) + 1) else self
+        return apply("cast", self, dtype=wanted)
+
+    def type(self, dtype: Any = None, non_blocking: Any = False) -> Any:
+        """The tensor in another dtype; without one, the name of its type as PyTorch has it.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.ones(2).type(), gn.ones(2).type(gn.int64)
+            ('graphnet.FloatTensor', tensor([1, 1]))
+        """
+        if dtype is None:
+            return f"graphnet.{_TYPE_NAMES[self._dtype]}"
+        names = {f"{module}.{name}": d for d, name in _TYPE_NAMES.items() for module in ("graphnet", "torch")}
+        return self.to(names.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """The tensor in the dtype of another."""
+        return self.to(other._dtype)
+
+    def cpu(self) -> Tensor:
+        """Itself: tensors lie on the CPU."""
+        return self
 
     def float(self) -> Tensor:
         """As float32."""
@@ -206,108 +282,6 @@ class Tensor(Operators, Reductions, Shaping, Selection):
         self._array, self._dtype = new._values(), new._dtype
         self._memory.version += 1
 
-    # -- element by element -------------------------------------------------------------------------------
-
-    def abs(self) -> Tensor:
-        """The absolute values."""
-        return apply("abs", self)
-
-    def exp(self) -> Tensor:
-        """e to the power of each element."""
-        return apply("exp", self)
-
-    def log(self) -> Tensor:
-        """The natural logarithms."""
-        return apply("log", self)
-
-    def expm1(self) -> Tensor:
-        """exp(x) - 1, exact near 0."""
-        return apply("expm1", self)
-
-    def log1p(self) -> Tensor:
-        """log(1 + x), exact near 0."""
-        return apply("log1p", self)
-
-    def floor(self) -> Tensor:
-        """The largest whole numbers that are not above."""
-        return apply("floor", self) if self._dtype.is_floating_point else self.clone()
-
-    def ceil(self) -> Tensor:
-        """The smallest whole numbers that are not below."""
-        return apply("ceil", self) if self._dtype.is_floating_point else self.clone()
-
-    def erf(self) -> Tensor:
-        """The error function."""
-        return apply("erf", self)
-
-    def sqrt(self) -> Tensor:
-        """The square roots."""
-        return apply("sqrt", self)
-
-    def sin(self) -> Tensor:
-        """The sines of angles in radians."""
-        return apply("sin", self)
-
-    def cos(self) -> Tensor:
-        """The cosines of angles in radians."""
-        return apply("cos", self)
-
-    def sign(self) -> Tensor:
-        """-1, 0 or 1."""
-        return apply("sign", self)
-
-    def tanh(self) -> Tensor:
-        """The hyperbolic tangents."""
-        return apply("tanh", self)
-
-    def sigmoid(self) -> Tensor:
-        """1 / (1 + exp(-x))."""
-        return apply("sigmoid", self)
-
-    def relu(self) -> Tensor:
-        """max(x, 0)."""
-        return apply("relu", self)
-
-    def square(self) -> Tensor:
-        """The squares."""
-        return apply("mul", self, self)
-
-    def pow(self, exponent: Any) -> Tensor:
-        """Each element to a power."""
-        return apply("pow", self, exponent)
-
-    def isnan(self) -> Tensor:
-        """Where elements are not a number."""
-        return apply("isnan", self)
-
-    def isinf(self) -> Tensor:
-        """Where elements are infinite."""
-        return apply("eq", apply("abs", self), float("inf")) if self._dtype.is_floating_point else self != self
-
-    def isfinite(self) -> Tensor:
-        """Where elements are neither infinite nor not a number."""
-        return apply("isfinite", self)
-
-    def matmul(self, other: Any) -> Tensor:
-        """The matrix product, as `graphnet.matmul`."""
-        return matmul(self, check_tensor("matmul", other))
-
-    @numpy_names
-    def softmax(self, dim: SupportsIndex) -> Tensor:
-        """exp(x) / sum(exp(x)) along an axis."""
-        return self._along("softmax", dim)
-
-    @numpy_names
-    def log_softmax(self, dim: SupportsIndex) -> Tensor:
-        """The logarithm of softmax, computed stably."""
-        return self._along("log_softmax", dim)
-
-    def _along(self, name: str, dim: SupportsIndex) -> Tensor:
-        last, axis = self.ndim - 1, axis_of(name, dim, self.ndim)
-        if axis == last:
-            return apply(name, self)
-        return apply(name, self.transpose(axis, last)).transpose(axis, last)
-
     # -- in place -----------------------------------------------------------------------------------------
 
     def _fill(self, values: Any) -> Self:
@@ -332,11 +306,25 @@ class Tensor(Operators, Reductions, Shaping, Selection):
         return self._fill(maker(random.next_key(), tuple(self.shape), self._dtype, *arguments))
 
     def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
-        """Overwrite with samples of the normal distribution."""
+        """Overwrite with samples of the normal distribution.
+
+        Raises:
+            ArgumentError: a standard deviation below 0.
+        """
         return self._sample(random.normal_array, mean, std)
 
-    def uniform_(self, low: Any = 0.0, high: Any = 1.0) -> Self:
-        """Overwrite with samples of the uniform distribution on [low, high)."""
+    def uniform_(self, from_: Any = 0.0, to: Any = 1.0, **kwargs: Any) -> Self:
+        """Overwrite with samples of the uniform distribution on [from, to).
+
+        Raises:
+            ArgumentError: an interval that ends before it starts.
+        """
+        low = kwargs.pop("from", kwargs.pop("low", from_))
+        high = kwargs.pop("high", to)
+        if kwargs:
+            raise ArgumentTypeError(f"uniform_: unknown arguments {', '.join(kwargs)}")
+        if not low <= high:
+            raise ArgumentError(f"uniform_: expects from <= to, got [{low}, {high})")
         return self._sample(random.uniform_array, low, high)
 
     def __deepcopy__(self, memo: Any) -> Tensor:
@@ -351,6 +339,17 @@ class Tensor(Operators, Reductions, Shaping, Selection):
         if self._record is not None:
             raise GradientError("only leaf tensors can be pickled; use detach() on a computed one")
         return _rebuild, (self._values(), self._requires_grad, self._buffer)
+
+
+_TYPE_NAMES = {
+    float32: "FloatTensor", float64: "DoubleTensor", int32: "IntTensor", int64: "LongTensor", bool_: "BoolTensor",
+}  # fmt: skip
+_bool = bool
+
+
+def _names_device(text: str) -> _bool:
+    """Whether a string names a device rather than a dtype."""
+    return text.partition(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta")
 
 
 def _rebuild(array: Array, requires_grad: Any, buffer: Any = False) -> Tensor:
