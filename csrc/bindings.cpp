@@ -10,6 +10,7 @@
 #include "kernels.h"
 #include "pool.h"
 #include "probe.h"
+#include "product.h"
 #include "table.h"
 
 using namespace graphnet;
@@ -68,10 +69,83 @@ PyObject* run_boundary(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   return nullptr;
 }
 
+// Below this many multiply-adds (some 20 us) the lock is kept: giving it up and taking it back costs a tenth of a small
+// product, and others wait for it longer at every switch of threads.
+constexpr double kReleaseWork = 1 << 20;
+
+struct Plain {
+  char* data;
+  int64_t rows, cols, row, col;  // strides in elements
+};
+
+// A matrix that needs no more checks than these; anything else is run()'s, which says what is wrong with it.
+bool plain_matrix(PyObject* object, PyTypeObject* array, int type, int shift, Plain* m) {
+  constexpr int kAligned = 0x0100;  // NPY_ARRAY_ALIGNED
+  if (Py_TYPE(object) != array) return false;
+  const auto* proxy = py::detail::array_proxy(object);
+  const auto* descr = py::detail::array_descriptor_proxy(proxy->descr);
+  if (proxy->nd != 2 || descr->type_num != type || descr->byteorder == '>' || !(proxy->flags & kAligned)) return false;
+  // As in a View: where there is one row or column, its stride is 0.
+  const int64_t rows = proxy->dimensions[0], cols = proxy->dimensions[1];
+  const int64_t row = rows == 1 ? 0 : proxy->strides[0], col = cols == 1 ? 0 : proxy->strides[1];
+  *m = {proxy->data, rows, cols, row >> shift, col >> shift};
+  return rows > 0 && cols > 0 && ((row | col) & ((int64_t{1} << shift) - 1)) == 0;
+}
+
+// Whether two matrices with non-negative strides lie apart in memory.
+bool apart(const Plain& x, const Plain& y, int64_t item) {
+  const auto end = [item](const Plain& m) { return m.data + ((m.rows - 1) * m.row + (m.cols - 1) * m.col + 1) * item; };
+  return x.row >= 0 && x.col >= 0 && (end(x) <= y.data || end(y) <= x.data);
+}
+
+// matmul(a, b, out): True where it was the plain case of three matrices, and done; False leaves it to run().
+PyObject* matmul_boundary(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  PyTypeObject* const array = py::detail::npy_api::get().PyArray_Type_;
+  if (nargs != 3 || Py_TYPE(args[2]) != array) Py_RETURN_FALSE;
+  const auto* out = py::detail::array_proxy(args[2]);
+  const int type = py::detail::array_descriptor_proxy(out->descr)->type_num;
+  const bool single = type == py::detail::npy_api::NPY_FLOAT_;
+  if (!single && type != py::detail::npy_api::NPY_DOUBLE_) Py_RETURN_FALSE;
+  const DType dtype = single ? DType::f32 : DType::f64;
+  const int shift = single ? 2 : 3;
+  const ProductFunction f = product_function(dtype);
+  Plain a, b, c;
+  if (f == nullptr || !(out->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) ||
+      !plain_matrix(args[0], array, type, shift, &a) || !plain_matrix(args[1], array, type, shift, &b) ||
+      !plain_matrix(args[2], array, type, shift, &c) || b.rows != a.cols || c.rows != a.rows || c.cols != b.cols ||
+      (c.cols > 1 && c.col != 1) || (c.rows > 1 && c.row < c.cols) || !apart(a, c, int64_t{1} << shift) ||
+      !apart(b, c, int64_t{1} << shift))
+    Py_RETURN_FALSE;
+  const Product p{a.rows, b.cols, a.cols, a.data, a.row, a.col,   b.data,
+                  b.row,  b.col,  c.data, c.row,  false, nullptr, false};
+  const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
+  try {
+    if (work < kReleaseWork) {
+      run_product(p, dtype, f);
+    } else {
+      PyThreadState* const state = PyEval_SaveThread();  // as in run_released
+      std::exception_ptr error;
+      try {
+        run_product(p, dtype, f);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      PyEval_RestoreThread(state);
+      if (error) std::rethrow_exception(error);
+    }
+  } catch (const std::exception&) {
+    return PyErr_NoMemory();  // all that a product can run out of
+  }
+  Py_RETURN_TRUE;
+}
+
 // PyMethodDef stores every calling convention as one function pointer type.
 PyMethodDef kRun[] = {
     {"run", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(run_boundary)), METH_FASTCALL,
      "run(kernel, inputs, outputs, params)\n--\n\nRun a kernel by id. Arrays are checked; the GIL is released once."},
+    {"matmul", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(matmul_boundary)), METH_FASTCALL,
+     "matmul(a, b, out)\n--\n\nThe product of plain matrices; False, and nothing done, where run() has to look "
+     "closer."},
     {nullptr, nullptr, 0, nullptr}};
 
 const char* compiler() {

@@ -433,6 +433,25 @@ void require_count(const Call& call, const char* what, int got, int low, int hig
   throw ValueError(std::string(call.kernel) + ": " + what + ": expected " + expected + ", got " + std::to_string(got));
 }
 
+// A kernel may read an input after it has begun to write: only some may write over one, and only in the same place.
+void require_apart(const Call& call, const KernelInfo& info) {
+  const bool in_place = info.check == elementwise || info.check == where || info.check == copy || info.check == sgd ||
+                        info.check == adam || info.check == softmax || info.check == cross_entropy_backward;
+  for (int o = 0; o < call.nout; ++o) {
+    const View& out = call.out[o];
+    for (int i = 0; i < call.nin; ++i)
+      if (may_overlap(out, call.in[i]) && !(in_place && same_elements(out, call.in[i])))
+        throw ValueError(std::string(call.kernel) + ": output " + std::to_string(o) + ": expected memory " +
+                         (in_place ? "apart from input " + std::to_string(i) + "'s, or all of it in the same order"
+                                   : "apart from input " + std::to_string(i) + "'s") +
+                         ", got arrays that overlap");
+    for (int i = 0; i < o; ++i)
+      if (may_overlap(out, call.out[i]))
+        throw ValueError(std::string(call.kernel) + ": output " + std::to_string(o) +
+                         ": expected memory apart from output " + std::to_string(i) + "'s, got arrays that overlap");
+  }
+}
+
 }  // namespace
 
 const KernelInfo& kernel_info(int id) { return kInfo[id]; }
@@ -492,6 +511,7 @@ void check_call(const Call& call, const KernelInfo& info) {
         throw ValueError(std::string(call.kernel) + ": output " + std::to_string(i) +
                          ": expected distinct elements, got a broadcast array (stride 0) of shape " +
                          shape_text(call.out[i]));
+  require_apart(call, info);
 }
 
 }  // namespace graphnet

@@ -18,6 +18,10 @@ const KernelInfo& kernel_info(int id);
 // Throws TypeError, ValueError or IndexError naming kernel, argument, expected and got.
 void check_call(const Call& call, const KernelInfo& info);
 
+// Whether two views may share memory; false is certain. `same_elements`: each element of one is the same of the other.
+bool may_overlap(const View& x, const View& y);
+bool same_elements(const View& x, const View& y);
+
 const char* dtype_name(DType dtype);
 std::string shape_text(const View& view);
 

@@ -1,6 +1,6 @@
 // Puts the target's kernels into the table. What is not named here stays the reference's.
 
-void fill(Kernel* table) {
+void fill(Kernel* table, ProductFunction* products) {
 #define GN_FILL(name) table[static_cast<int>(Id::name##_)] = name##_;
   GN_FILL(add)
   GN_FILL(sub)
@@ -66,4 +66,6 @@ void fill(Kernel* table) {
   GN_FILL(matmul_sgd)
   GN_FILL(matmul_adam)
 #undef GN_FILL
+  products[0] = gemm<float>;
+  products[1] = gemm<double>;
 }

@@ -14,11 +14,28 @@ constexpr int kRows = 6, kCols = 2;
 #else
 constexpr int kRows = 8, kCols = 2;
 #endif
-constexpr int64_t kDepth = 512;            // k per block: a panel of b (512 x 48 floats, 96 KB) stays in L2
-constexpr int64_t kWidth = 1024;           // n per block
-constexpr int64_t kHeight = 192;           // m per block: its part of a stays in L2 while b's panels pass
-constexpr int64_t kPackRows = 32;          // from how many rows of a packing b pays
-constexpr int64_t kPackBytes = 128 << 10;  // and from what size of b
+constexpr int64_t kDepth = 1024;  // k per block: a panel of b (1024 x 48 floats, 192 KB) stays in L2
+constexpr int64_t kTall = 1536;   // up to so many rows, a panel of b is packed, used and forgotten; from there on
+constexpr int64_t kHeight = 128;  // a block's part of a stays in L2, while
+constexpr int64_t kWidth = 1024;  // packed panels of so many columns pass
+
+// Packing b costs 2 cycles an element, and pays when more rows share it than these, by the size of b: what is in L2 is
+// read in place at full speed, what is in L3 is not.
+GN_INLINE bool packing_pays(int64_t m, int64_t bytes) {
+  return m > 32 && bytes > (128 << 10) && m > (bytes <= (2 << 20) ? 256 : bytes <= (4 << 20) ? 64 : 32);
+}
+
+// `total` in `parts` parts of nearly equal size, the longer ones first.
+struct Split {
+  int64_t each, longer;
+  GN_INLINE Split of(int64_t total, int64_t parts) {
+    if (parts == 1) return {total, 0};  // a division takes as long as a row of a small product
+    const int64_t each = total / parts;
+    return {each, total - each * parts};
+  }
+  __attribute__((always_inline)) int64_t begin(int64_t i) const { return each * i + (i < longer ? i : longer); }
+  __attribute__((always_inline)) int64_t size(int64_t i) const { return each + (i < longer ? 1 : 0); }
+};
 
 // One tile: c[R, C vectors] (+)= a[R, k] . b[k, C vectors].
 template <class T>
@@ -52,10 +69,6 @@ void tile(const Tile<T>& t) {
   const T* a = t.a;
   const T* b = t.b;
   const int64_t ra = t.ra, rb = t.rb, k = t.k;
-  GN_EACH(r, R)
-    __builtin_prefetch(t.c + r.value * t.rc, 1);
-    __builtin_prefetch(t.c + r.value * t.rc + t.n - 1, 1);
-  GN_END;
   const auto step = [&](int64_t p, auto masked) __attribute__((always_inline)) {
     constexpr bool kMasked = decltype(masked)::value != 0;
     V vb[C];
@@ -74,11 +87,46 @@ void tile(const Tile<T>& t) {
     if constexpr (kAcross) a += t.ca;
     b += rb;
   };
-  if (tail == W || t.padded)
-    for (int64_t p = 0; p < k; ++p) step(p, Int<0>{});
-  else
-    for (int64_t p = 0; p < k; ++p) step(p, Int<1>{});
+  // c's lines are fetched late in a long sum: b's panel is larger than L1 and would push them out again.
+  constexpr int64_t kAhead = 48;
+  int64_t p = 0;
+  if (tail == W || t.padded) {
+    if (k >= R * C + 2 * kAhead) {
+      for (; p < k - kAhead - R * C; ++p) step(p, Int<0>{});
+      const T* row = t.c;
+      for (int r = 0; r < R; ++r, row += t.rc) {
+        GN_EACH(c, C)
+          __builtin_prefetch(row + c.value * W, 1);
+          step(p++, Int<0>{});
+        GN_END;
+      }
+    }
+    for (; p < k; ++p) step(p, Int<0>{});
+  } else {
+    for (; p < k; ++p) step(p, Int<1>{});
+  }
 
+  // Without an epilogue, and so without its tests: 5 % of a tile of 64 steps.
+  if (tail == W && t.bias == nullptr && !t.relu) {
+    T* to = t.c;
+    const int64_t rc = t.rc;
+    if (t.accumulate) {
+      GN_EACH(r, R)
+        GN_EACH(c, C)
+          store(to + c.value * W, acc[r.value][c.value] + load(to + c.value * W));
+        GN_END;
+        to += rc;
+      GN_END;
+    } else {
+      GN_EACH(r, R)
+        GN_EACH(c, C)
+          store(to + c.value * W, acc[r.value][c.value]);
+        GN_END;
+        to += rc;
+      GN_END;
+    }
+    return;
+  }
   GN_EACH(c, C)
     const bool part = c.value == C - 1 && tail != W;
     V bias{};
@@ -184,48 +232,51 @@ void gemm_tiles(const Product& p) {
   T* const c = static_cast<T*>(p.c);
   const bool a_rows = p.ca == 1, a_across = !a_rows && p.ra == 1;
   const bool a_packed = !a_rows && !a_across;
-  const bool in_place = p.cb == 1 && (p.m <= kPackRows || p.n * p.k * static_cast<int64_t>(sizeof(T)) <= kPackBytes) &&
+  const bool in_place = p.cb == 1 && !packing_pays(p.m, p.n * p.k * static_cast<int64_t>(sizeof(T))) &&
                         (GN_VECTOR_BYTES == 64 || p.n % W == 0);
 
-  const int64_t k_blocks = max64(1, (p.k + kDepth - 1) / kDepth), depth = (p.k + k_blocks - 1) / k_blocks;
-  const int64_t m_blocks = (p.m + kHeight - 1) / kHeight, height = (p.m + m_blocks - 1) / m_blocks;
-  const int64_t n_blocks = (p.n + kWidth - 1) / kWidth;
+  const int64_t k_blocks = p.k <= kDepth ? 1 : (p.k + kDepth - 1) / kDepth;
+  const int64_t m_blocks = p.m <= kTall ? 1 : (p.m + kHeight - 1) / kHeight;
+  const int64_t n_blocks = m_blocks == 1 ? 1 : (p.n + kWidth - 1) / kWidth;
+  const Split all_k = Split::of(p.k, k_blocks), all_m = Split::of(p.m, m_blocks),
+              all_n = Split::of((p.n + W - 1) / W, n_blocks);  // in vectors
   T* packed_b = nullptr;
   T* packed_a = nullptr;
   if (!in_place)
-    packed_b = static_cast<T*>(scratch(0, sizeof(T) * static_cast<size_t>((depth + 1) * (p.n / n_blocks + 2 * W))));
-  if (a_packed) packed_a = static_cast<T*>(scratch(1, sizeof(T) * static_cast<size_t>((depth + 1) * (height + 1))));
+    packed_b = static_cast<T*>(
+        scratch(0, sizeof(T) * static_cast<size_t>(all_k.size(0) * (m_blocks == 1 ? kCols : all_n.size(0)) * W)));
+  if (a_packed)
+    packed_a = static_cast<T*>(scratch(1, sizeof(T) * static_cast<size_t>(all_k.size(0) * (all_m.size(0) + 1))));
 
   for (int64_t jb = 0; jb < n_blocks; ++jb) {
-    const int64_t all_vectors = (p.n + W - 1) / W;
-    const int64_t j0 = all_vectors * jb / n_blocks * W;
-    const int64_t nb = min64(p.n, all_vectors * (jb + 1) / n_blocks * W) - j0;
-    const int64_t vectors = (nb + W - 1) / W;
+    const int64_t j0 = all_n.begin(jb) * W, vectors = all_n.size(jb);
     const int64_t panels = (vectors + kCols - 1) / kCols;
+    const Split columns = Split::of(vectors, panels);
     for (int64_t kb = 0; kb < k_blocks; ++kb) {
-      const int64_t k0 = p.k * kb / k_blocks, kn = p.k * (kb + 1) / k_blocks - k0;
+      const int64_t k0 = all_k.begin(kb), kn = all_k.size(kb);
       const bool first = kb == 0, last = kb + 1 == k_blocks;
       for (int64_t ib = 0; ib < m_blocks; ++ib) {
-        const int64_t i0 = p.m * ib / m_blocks, mb = p.m * (ib + 1) / m_blocks - i0;
+        const int64_t i0 = all_m.begin(ib), mb = all_m.size(ib);
         const int64_t row_tiles = (mb + kRows - 1) / kRows;
+        const Split tile_rows = Split::of(mb, row_tiles);
         if (a_packed)
           for (int64_t i = 0; i < row_tiles; ++i) {
-            const int64_t begin = mb * i / row_tiles, rows = mb * (i + 1) / row_tiles - begin;
-            pack_a(packed_a + begin * kn, a + (i0 + begin) * p.ra + k0 * p.ca, p.ra, p.ca, rows, kn);
+            const int64_t begin = tile_rows.begin(i);
+            pack_a(packed_a + begin * kn, a + (i0 + begin) * p.ra + k0 * p.ca, p.ra, p.ca, tile_rows.size(i), kn);
           }
         for (int64_t panel = 0; panel < panels; ++panel) {
-          const int64_t v0 = vectors * panel / panels, v1 = vectors * (panel + 1) / panels;
-          const int64_t j = j0 + v0 * W, width = (v1 - v0) * W, n = min64(width, p.n - j);
+          const int64_t v0 = columns.begin(panel), count = columns.size(panel);
+          const int64_t j = j0 + v0 * W, width = count * W;
           Tile<T> t;
           t.k = kn;
-          t.n = n;
+          t.n = min64(width, p.n - j);
           t.padded = !in_place;
           if (in_place) {
             t.b = b + k0 * p.rb + j;
             t.rb = p.rb;
           } else {
-            T* const to = packed_b + v0 * W * kn;
-            if (ib == 0) pack_b(to, width, b + k0 * p.rb + j * p.cb, p.rb, p.cb, kn, n);
+            T* const to = packed_b + (m_blocks == 1 ? 0 : v0 * W * kn);
+            if (ib == 0) pack_b(to, width, b + k0 * p.rb + j * p.cb, p.rb, p.cb, kn, t.n);
             t.b = to;
             t.rb = width;
           }
@@ -233,8 +284,9 @@ void gemm_tiles(const Product& p) {
           t.bias = last && p.bias != nullptr ? static_cast<const T*>(p.bias) + j : nullptr;
           t.relu = last && p.relu;
           t.rc = p.rc;
+          const auto& table = a_rows ? Tiles<T, false>::table : Tiles<T, true>::table;
           for (int64_t i = 0; i < row_tiles; ++i) {
-            const int64_t begin = mb * i / row_tiles, rows = mb * (i + 1) / row_tiles - begin;
+            const int64_t begin = tile_rows.begin(i), rows = tile_rows.size(i);
             t.c = c + (i0 + begin) * p.rc + j;
             if (a_packed) {
               t.a = packed_a + begin * kn;
@@ -245,8 +297,7 @@ void gemm_tiles(const Product& p) {
               t.ra = p.ra;
               t.ca = p.ca;
             }
-            const auto& table = a_rows ? Tiles<T, false>::table : Tiles<T, true>::table;
-            table[rows - 1][v1 - v0 - 1](t);
+            table[rows - 1][count - 1](t);
           }
         }
       }

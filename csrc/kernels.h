@@ -51,7 +51,8 @@
 //               largest, equal ones in their order; the first out.shape[axis] of them.
 // concat        n inputs, params (axis,); any dtype.
 //
-// Outputs of all but the elementwise kernels and the optimizers must not overlap inputs.
+// Outputs must not overlap inputs; those of the elementwise kernels, the optimizers, softmax and
+// cross_entropy_backward may be exactly an input's memory.
 #pragma once
 
 #define GRAPHNET_KERNELS(X)                                              \

@@ -181,6 +181,14 @@ void* scratch(int slot, size_t bytes) {
   return s.memory.get();
 }
 
+void run_product(Product p, DType dtype, ProductFunction f) {
+  // Dimensions of size 1 have any stride; what follows looks for stride 1.
+  if (p.k == 1) p.ca = 1;
+  if (p.n == 1 && p.rb != 1) p.cb = 1;
+  if (p.m == 1) p.rc = p.n;
+  run_parallel(p, dtype == DType::f32 ? 4 : 8, f);
+}
+
 void run_matmul(const Call& call, ProductFunction f32, ProductFunction f64) {
   const View &va = call.in[0], &vb = call.in[1], &vc = call.out[0];
   const Matrix a = matrix(va), b = matrix(vb), c = matrix(vc);

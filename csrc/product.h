@@ -29,6 +29,9 @@ namespace avx512_bf16 {
 void product(const Product& p);
 }
 
+// Threads around one product, from which everything before is already known; m, n and k are at least 1.
+void run_product(Product p, DType dtype, ProductFunction f);
+
 // Batches, strides and threads around a target's single-threaded product.
 void run_matmul(const Call& call, ProductFunction f32, ProductFunction f64);
 void run_linear(const Call& call, ProductFunction f32, ProductFunction f64);

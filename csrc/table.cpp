@@ -13,26 +13,27 @@ namespace {
 struct Target {
   const char* name;
   std::array<Kernel, kNumKernels> kernels;
+  std::array<ProductFunction, 2> products;  // float32, float64
 };
 
 std::vector<Target> make_targets() {
   std::vector<Target> list;
-  list.push_back({"scalar", {}});
+  list.push_back({"scalar", {}, {}});
 #define GRAPHNET_FILL(name, ...) list.back().kernels[static_cast<int>(Id::name##_)] = reference::name##_;
   GRAPHNET_KERNELS(GRAPHNET_FILL)
 #undef GRAPHNET_FILL
 #if defined(GRAPHNET_X86)
   if (cpu_has_avx2()) {
-    list.push_back({"avx2", list.front().kernels});
-    avx2::fill(list.back().kernels.data());
+    list.push_back({"avx2", list.front().kernels, {}});
+    avx2::fill(list.back().kernels.data(), list.back().products.data());
   }
   if (cpu_has_avx512()) {
-    list.push_back({"avx512", list.front().kernels});
-    avx512::fill(list.back().kernels.data());
+    list.push_back({"avx512", list.front().kernels, {}});
+    avx512::fill(list.back().kernels.data(), list.back().products.data());
   }
 #elif defined(GRAPHNET_ARM64)
-  list.push_back({"neon", list.front().kernels});
-  neon::fill(list.back().kernels.data());
+  list.push_back({"neon", list.front().kernels, {}});
+  neon::fill(list.back().kernels.data(), list.back().products.data());
 #endif
   return list;
 }
@@ -77,6 +78,10 @@ void choose_target() {
   } catch (const ValueError& error) {
     throw ValueError(std::string("GRAPHNET_TARGET: ") + error.what());
   }
+}
+
+ProductFunction product_function(DType dtype) {
+  return current.load(std::memory_order_relaxed)->products[dtype == DType::f32 ? 0 : 1];
 }
 
 Kernel kernel(int id) { return current.load(std::memory_order_relaxed)->kernels[static_cast<size_t>(id)]; }

@@ -7,6 +7,7 @@
 
 #include "core.h"
 #include "kernels.h"
+#include "product.h"
 
 namespace graphnet {
 
@@ -19,5 +20,7 @@ void set_target(const std::string& name);
 void choose_target();
 
 Kernel kernel(int id);
+// The target's product of two matrices by one thread; null where only the reference has one.
+ProductFunction product_function(DType dtype);
 
 }  // namespace graphnet

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from graphnet.errors import ArgumentError, DTypeError
-from graphnet.program import run_kernel
+from graphnet.program import plain_matmul, run_kernel
 
 __all__ = [
     "exp",
@@ -65,6 +65,8 @@ def matmul(
         bias: (n,).
         accumulate: add to what `out` holds.
     """
+    if bias is None and not relu and not accumulate and out is not None and plain_matmul(a, b, out):
+        return out  # the common case, in a tenth of the time that looking at everything takes
     if out is None:
         if accumulate:
             raise ArgumentError("matmul: accumulate adds to out, which is not given")

@@ -31,6 +31,7 @@ __all__ = [
     "execute",
     "get_float32_matmul_precision",
     "get_num_threads",
+    "plain_matmul",
     "run_kernel",
     "set_float32_matmul_precision",
     "set_num_threads",
@@ -42,6 +43,8 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _KERNELS = _core.kernel_ids()
 _run = _core.run
+plain_matmul = _core.matmul
+"""Multiply three plain matrices: True, or False with nothing done where `run_kernel` has to look closer."""
 
 
 def run_kernel(

@@ -174,3 +174,47 @@ def test_target_from_the_environment(name):
     else:
         assert done.returncode != 0
         assert "GRAPHNET_TARGET: target 'sse9' is unknown" in done.stderr
+
+
+def test_an_output_over_an_input_is_refused():
+    x = np.zeros((6, 6), np.float32)
+    for name, inputs, out, message in [
+        ("matmul", (x, x[:, :3]), x[:, 2:5], "matmul: output 0: expected memory apart from input 0's, got arrays"),
+        ("matmul", (x[1:3, :2], x[:2, 3:]), x[1:3, 3:], "matmul: output 0: expected memory apart from input 1's"),
+        (
+            "add",
+            (x[1:], x[:-1]),
+            x[1:],
+            "add: output 0: expected memory apart from input 1's, or all of it in the same",
+        ),
+        ("neg", (x.T,), x, "neg: output 0: expected memory apart from input 0's, or all of it in the same order"),
+        ("neg", (x[::-1],), x, "neg: output 0: expected memory apart"),
+        ("add", (x, x[:1]), x, "add: output 0: expected memory apart from input 1's"),
+        ("softmax", (x[1:],), x[:-1], "softmax: output 0: expected memory apart from input 0's, or"),
+        ("sum", (x,), x[:1], "sum: output 0: expected memory apart"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            run(name, inputs, (out,))
+    with pytest.raises(ValueError, match="sgd: output 1: expected memory apart from output 0's"):
+        run("sgd", (x,), (np.zeros((6, 6), np.float32)[:],) * 2, (0.1, 0.9, 0, 0, 0, 0, 0))
+
+
+def test_parts_of_one_array_that_lie_apart_are_taken(rng):
+    x = rng.standard_normal((8, 12)).astype(np.float32)
+    for a, b, out in [
+        (x[:, :4], x[:4, 4:8], x[:, 8:]),
+        (x[::2, :8], x[:8, 8:10], x[1::2, 10:]),
+        (x.T[:4, :4], x.T[4:8, :6], x.T[8:, 2:]),
+    ]:
+        if np.may_share_memory(out, b) and np.shares_memory(out, b):
+            continue
+        expected = a @ b
+        if expected.shape == out.shape:
+            run("matmul", (a, b), (out,))
+            np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+    run("exp", (x[:, :6],), (x[:, 6:],))
+    np.testing.assert_allclose(x[:, 6:], np.exp(x[:, :6]), rtol=1e-6)
+    run("neg", (x[:, ::-1],), (x[:, ::-1],))
+    run("relu", (x.T,), (x.T,))
+    run("softmax", (x,), (x,))
+    assert (x >= 0).all()

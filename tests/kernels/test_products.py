@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from kernel_support import FLOATS, call, layouts, run, sample
 
-from graphnet import _core
+from graphnet import _core, kernels
+from graphnet.errors import ArgumentError, DTypeError
 
 SIZES = [0, 1, 2, 3, 5, 8, 10, 13, 16, 17, 33, 48, 50, 64, 100]
 TRICKY = [
@@ -216,3 +217,58 @@ def test_medium_precision(rng, shape):
         _core.set_matmul_precision("highest")
     with pytest.raises(ValueError, match="matmul precision: expected highest, high or medium, got 'low'"):
         _core.set_matmul_precision("low")
+
+
+def placed(x, offset):
+    """The same values `offset` elements past a 64-byte boundary."""
+    memory = np.empty(x.size + 32, x.dtype)
+    start = (-memory.ctypes.data // x.itemsize) % (64 // x.itemsize) + offset
+    view = memory[start : start + x.size].reshape(x.shape)
+    view[...] = x
+    return view
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 200, 37), (1, 128, 64), (2, 130, 40), (5, 96, 10), (64, 256, 10), (70, 64, 50), (9, 33, 1), (300, 64, 300)],
+)
+def test_results_do_not_depend_on_where_operands_lie(rng, dtype, shape):
+    m, k, n = shape
+    a, b = sample(rng, (m, k), dtype), sample(rng, (k, n), dtype)
+    for x, y, turn_a, turn_b in [
+        (a, b, False, False),
+        (a, np.ascontiguousarray(b.T), False, True),
+        (np.ascontiguousarray(a.T), b, True, False),
+    ]:
+        results = []
+        for p, q, r in [(0, 0, 0), (1, 0, 3), (0, 1, 1), (4, 4, 4), (5, 2, 7), (7, 7, 0)]:
+            left, right, out = placed(x, p), placed(y, q), placed(np.full((m, n), np.nan, dtype), r)
+            run("matmul", (left.T if turn_a else left, right.T if turn_b else right), (out,))
+            results.append(out.copy())
+        for other in results[1:]:
+            np.testing.assert_array_equal(results[0], other)
+
+
+def test_the_public_door_takes_what_run_takes(rng):
+    for m, k, n in [(1, 1, 1), (1, 9, 20), (20, 9, 1), (33, 17, 40), (2, 0, 3), (0, 4, 3)]:
+        a, b = sample(rng, (m, k), np.float32), sample(rng, (k, n), np.float32)
+        expected = a.astype(np.float64) @ b
+        for _, x in layouts(a) if a.size else [("", a)]:
+            for _, y in layouts(b) if b.size else [("", b)]:
+                for name, out in (
+                    layouts(np.full((m, n), np.nan, np.float32)) if m * n else [("", np.empty((m, n), "f"))]
+                ):
+                    if name != "read-only":
+                        assert kernels.matmul(x, y, out=out) is out
+                        np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+    a = np.zeros((2, 2), np.float32)
+    for bad, error in [
+        ((a, a, a), ArgumentError),
+        ((a, a.astype("d"), a.copy()), DTypeError),
+        ((a, a, np.zeros((2, 3), np.float32)), ArgumentError),
+        ((a, [[1.0]], a.copy()), DTypeError),
+        ((a, a, np.broadcast_to(np.float32(0), (2, 2))), ArgumentError),
+    ]:
+        with pytest.raises(error, match="matmul"):
+            kernels.matmul(*bad)
