@@ -22,6 +22,7 @@ __all__ = [
     "IndexOutOfRangeError",
     "MissingFileError",
     "MissingPackageError",
+    "RegistrationError",
     "RenderError",
     "ShapeError",
     "StateDictError",
@@ -70,6 +71,12 @@ class ArgumentTypeError(GraphnetError, TypeError):
 
 class IndexOutOfRangeError(GraphnetError, IndexError):
     """An index, axis or class label outside its range."""
+
+
+class RegistrationError(ArgumentError, KeyError):
+    """A name under which a module cannot register something: empty, with a dot, or taken."""
+
+    __str__ = Exception.__str__  # KeyError would show the repr of the message
 
 
 class UninitializedError(GraphnetError, RuntimeError, ValueError):

@@ -15,6 +15,7 @@ from graphnet.export import dot, nx, render
 from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
 from graphnet.nn.naming import free_name, parameter_names
+from graphnet.nn.parameter import StateTensor
 from graphnet.ops import TABLE
 from graphnet.passes import bind, differentiate, remove_dead, resolve, verify_types
 from graphnet.places import user_site
@@ -116,10 +117,14 @@ class Graph(ir.Graph):
         self._tracer = None
         self.verify()
 
+    def _buffers(self) -> dict[Any, None]:
+        """The buffers that the graph reads or writes."""
+        read = (o for node in self.walk() for o in node.inputs if isinstance(o, Tensor) and o._buffer)
+        return dict.fromkeys([*read, *self.updates])
+
     def _name_buffers(self, roots: list[Any]) -> None:
         """Name the buffers that the graph reads or writes, by their paths."""
-        used: set[Any] = {o for node in self.walk() for o in node.inputs if isinstance(o, Tensor) and o._buffer}
-        used.update(self.updates)
+        used = self._buffers().keys()
         names = {buffer: name for root in roots[::-1] for name, buffer in root.named_buffers()} if used else {}
         taken = set(self.parameter_names.values())
         for buffer in sorted(used & names.keys(), key=lambda b: names[b]):
@@ -134,8 +139,8 @@ class Graph(ir.Graph):
     def _settle(self, bound: Mapping[Symbol, Any]) -> None:
         """Fill the lazy parameters whose sizes are known."""
         known = {**self._sizes, **bound}
-        for parameter in self.used_parameters():
-            if isinstance(parameter, Parameter) and parameter._lazy is not None:
+        for parameter in (*self.used_parameters(), *self._buffers()):
+            if isinstance(parameter, StateTensor) and parameter._lazy is not None:
                 shape = tuple(ir.substitute(d, known) for d in parameter._lazy.shape)
                 if all(isinstance(d, int) for d in shape):
                     parameter.settle_as(tuple(int(d) for d in shape))

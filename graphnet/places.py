@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from types import FrameType
 
 from graphnet.ir import Where
 
-__all__ = ["constructor_site", "raised_at", "stack_depth", "user_site"]
+__all__ = ["constructor_site", "raised_at", "stack_depth", "user_site", "warn"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _USER = _PACKAGE + "cli" + os.sep  # the command line is a user of the library like any other
@@ -58,3 +59,8 @@ def stack_depth() -> int:
     while frame.f_back is not None and _inside(frame):
         depth, frame = depth + 1, frame.f_back
     return depth
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Give a warning that points at the user's line."""
+    warnings.warn(text, category, stacklevel=stack_depth())

@@ -237,7 +237,7 @@ LOSSES: Table = {
         "2",
     ),
     "logits without axes": (lambda: F.cross_entropy(gn.tensor(1.0), gn.tensor(0)), gn.ShapeError, ValueError, "logits"),
-    "reduction of a module": (lambda: nn.MSELoss("avg"), gn.ArgumentError, ValueError, "'avg'"),
+    "reduction of a module": (lambda: nn.MSELoss(reduction="avg"), gn.ArgumentError, ValueError, "'avg'"),
     "shapes of mse": (
         lambda: F.mse_loss(gn.ones(2, 3), gn.ones(2, 4)),
         gn.GraphnetWarning,

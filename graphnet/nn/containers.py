@@ -8,16 +8,20 @@ from typing import Any
 
 from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError
 from graphnet.nn.module import Module
+from graphnet.nn.parameter import Parameter
 from graphnet.tensor.state import state
+from graphnet.tensor.tensor import Tensor
 from graphnet.whole import whole
 
-__all__ = ["ModuleDict", "ModuleList", "Sequential"]
+__all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
 
 
 class _Ordered(Module):
     """Children numbered from 0, reached by index, slice and iteration."""
 
     def _adopt(self, modules: Iterable[Any]) -> None:
+        if not isinstance(modules, Iterable):
+            raise ArgumentTypeError(f"{type(self).__name__}: expects modules, got a {type(modules).__name__}")
         for module in modules:
             self._check(module)
             self.add_module(str(len(self)), module)
@@ -69,6 +73,15 @@ class _Ordered(Module):
     def __contains__(self, module: object) -> bool:
         return any(module is m for m in self._modules.values())
 
+    def __iadd__(self, modules: Iterable[Any]) -> Any:
+        return self.extend(modules)
+
+    def __add__(self, modules: Iterable[Any]) -> Any:
+        joined = type(self).__new__(type(self))
+        Module.__init__(joined)
+        joined._adopt([*self, *modules])
+        return joined
+
     def append(self, module: Any) -> Any:
         """Add a module at the end."""
         self._adopt([module])
@@ -76,7 +89,7 @@ class _Ordered(Module):
 
     def extend(self, modules: Iterable[Any]) -> Any:
         """Add modules at the end."""
-        self._adopt(modules)
+        self._adopt(list(modules) if modules is self else modules)
         return self
 
     def pop(self, index: Any = -1) -> Any:
@@ -86,10 +99,19 @@ class _Ordered(Module):
         return module
 
     def insert(self, index: int, module: Any) -> Any:
-        """Add a module before a position."""
+        """Add a module before a position.
+
+        Raises:
+            IndexOutOfRangeError: there is no such position.
+        """
         self._check(module)
         children = list(self._modules.values())
-        children.insert(index, module)
+        position = whole(f"{type(self).__name__}.insert: an index", index)
+        if not -len(children) <= position <= len(children):
+            raise IndexOutOfRangeError(
+                f"insert: index {position} is out of range: {type(self).__name__} has {len(children)} modules"
+            )
+        children.insert(position, module)
         self._renumbered(children)
         return self
 
@@ -120,7 +142,7 @@ class Sequential(_Ordered):
         """The last module's result."""
         for name, module in self._modules.items():
             state.hint = (module, name)
-            input = module(input)  # type: ignore[misc]
+            input = module(input)
         return input
 
 
@@ -134,9 +156,9 @@ class ModuleList(_Ordered):
         (3, 6)
     """
 
-    def __init__(self, modules: Iterable[Any] = ()) -> None:
+    def __init__(self, modules: Iterable[Any] | None = None) -> None:
         super().__init__()
-        self._adopt(modules)
+        self._adopt(() if modules is None else modules)
 
     def __repr__(self) -> str:
         """As PyTorch shows it: runs of modules that look the same are one entry with their number."""
@@ -157,15 +179,24 @@ class ModuleList(_Ordered):
 
 
 class ModuleDict(Module):
-    """A dict of modules that are registered, unlike those in a plain dict."""
+    """A dict of modules that are registered, unlike those in a plain dict.
 
-    def __init__(self, modules: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
+    Example:
+        >>> from graphnet import nn
+        >>> choices = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
+        >>> list(choices), choices["relu"]
+        (['relu', 'tanh'], ReLU())
+    """
+
+    def __init__(self, modules: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> None:
         super().__init__()
-        self.update(modules)
+        self.update(() if modules is None else modules)
 
     def update(self, modules: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Add modules by name."""
-        for name, module in modules.items() if isinstance(modules, Mapping) else modules:
+        if not isinstance(modules, (Mapping, Iterable)):
+            raise ArgumentTypeError(f"ModuleDict: expects modules by name, got a {type(modules).__name__}")
+        for name, module in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
             self[name] = module
 
     def __getitem__(self, name: str) -> Any:
@@ -210,3 +241,77 @@ class ModuleDict(Module):
     def values(self) -> Iterable[Any]:
         """The modules."""
         return self._modules.values()
+
+
+class ParameterList(Module):
+    """A list of parameters that are registered, unlike those in a plain list. Tensors become parameters.
+
+    Example:
+        >>> from graphnet import nn, ones
+        >>> weights = nn.ParameterList([ones(2), ones(3)])
+        >>> len(weights), [tuple(p.shape) for p in weights.parameters()]
+        (2, [(2,), (3,)])
+    """
+
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
+        super().__init__()
+        self._size = 0
+        if values is not None:
+            self.extend(values)
+
+    def _key(self, index: Any) -> str:
+        position = whole("ParameterList: an index, where it is not a slice,", index)
+        if not -self._size <= position < self._size:
+            raise IndexOutOfRangeError(f"index {position} is out of range: ParameterList has {self._size} entries")
+        return str(position % self._size)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return type(self)(self[i] for i in range(self._size)[index])
+        return getattr(self, self._key(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        known = isinstance(value, Tensor) and not isinstance(value, Parameter)
+        setattr(self, self._key(index), Parameter(value) if known else value)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(self._size))
+
+    def __iadd__(self, values: Iterable[Any]) -> ParameterList:
+        return self.extend(values)
+
+    def append(self, value: Any) -> ParameterList:
+        """Add a value at the end."""
+        self._size += 1
+        self[self._size - 1] = value
+        return self
+
+    def extend(self, values: Iterable[Any]) -> ParameterList:
+        """Add values at the end.
+
+        Raises:
+            ArgumentTypeError: a tensor, whose rows are hardly meant, or what is no sequence.
+        """
+        if isinstance(values, Tensor) or not isinstance(values, Iterable):
+            raise ArgumentTypeError(f"ParameterList: expects several values, got a {type(values).__name__}")
+        for value in list(values):
+            self.append(value)
+        return self
+
+    def extra_repr(self) -> str:
+        """Each value's dtype and sizes."""
+        shown = []
+        for index, value in enumerate(self):
+            text = f"Object of type: {type(value).__name__}"
+            if isinstance(value, Tensor):
+                kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
+                text = f"{kind} containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
+            shown.append(f"  ({index}): {text}")
+        return "\n".join(shown)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises: a list is not called."""
+        raise ArgumentTypeError("ParameterList: a list of parameters is not called; use its entries")

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from graphnet.dtypes import DType, as_dtype, float32
-from graphnet.errors import ArgumentTypeError, ShapeError
+from graphnet.errors import ArgumentError, ShapeError
 from graphnet.ir import Symbol, substitute
 from graphnet.nn import functional
+from graphnet.nn.making import Uniform, float_type, made, on_cpu
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Parameter, settling
-from graphnet.tensor import random
 from graphnet.tensor.axes import sizes_of
-from graphnet.tensor.core import Array
 from graphnet.tensor.state import state
 from graphnet.tensor.symbolic import SymbolicTensor
 from graphnet.tensor.tensor import Tensor
 
-__all__ = ["Identity", "LazyLinear", "Linear"]
-
-
-class _Uniform:
-    """Fills a parameter with U(-b, b), b = 1/sqrt(in_features): PyTorch's default for linear layers.
-
-    The key is drawn when the layer is made, so the values do not depend on when the size becomes known.
-    """
-
-    def __init__(self, in_features: int | Symbol) -> None:
-        self.in_features = in_features
-        self.key = random.next_key()
-
-    def __call__(self, array: Array, sizes: Mapping[Symbol, int]) -> None:
-        fan_in = substitute(self.in_features, sizes)
-        bound = 1 / math.sqrt(int(fan_in)) if fan_in else 0.0
-        array[...] = random.uniform_array(self.key, array.shape, as_dtype(array.dtype), -bound, bound)
+__all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
 
 class Linear(Module):
@@ -47,6 +28,7 @@ class Linear(Module):
         in_features: the size of the input's last axis.
         out_features: the size of the output's last axis.
         bias: whether to add b.
+        device: "cpu" or None.
         dtype: float32 or float64.
 
     Raises:
@@ -63,23 +45,23 @@ class Linear(Module):
     weight: Parameter
     bias: Parameter | None
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
+        on_cpu(device)
         size_in, size_out = sizes_of("Linear(in_features, out_features)", ((in_features, out_features),))
         self._make(size_in, size_out, bias, dtype)
 
     def _make(self, in_features: Any, out_features: Any, bias: bool, dtype: Any) -> None:
-        kind = _float_type(dtype)
+        kind = float_type(dtype)
         self.in_features, self.out_features = in_features, out_features
         # Weight and bias are made in the same way, lazy or not, so both draw the same random keys.
         for name, shape in (("weight", (out_features, in_features)), ("bias", (out_features,))):
             if name == "bias" and not bias:
                 self.register_parameter("bias", None)
                 continue
-            parameter = Parameter.lazy(shape, kind, _Uniform(in_features), self, (in_features,))
-            if isinstance(in_features, int):
-                parameter.settle({})
-            self.register_parameter(name, parameter)
+            self.register_parameter(name, made(Parameter, shape, kind, Uniform(in_features), self, (in_features,)))
 
     def settle(self, sizes: Mapping[Symbol, Any]) -> None:
         """Nothing is unknown here; lazy layers learn their sizes."""
@@ -108,8 +90,9 @@ class LazyLinear(Linear):
         (graphnet.Size([5, 2]), Linear(in_features=3, out_features=2, bias=True))
     """
 
-    def __init__(self, out_features: int, bias: bool = True, dtype: Any = None) -> None:
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         Module.__init__(self)
+        on_cpu(device)
         (size_out,) = sizes_of("LazyLinear(out_features)", ((out_features,),))
         self._make(Symbol("in_features", placeholder=True), size_out, bias, dtype)
 
@@ -152,6 +135,63 @@ class LazyLinear(Linear):
         return f"in_features={size}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class Bilinear(Module):
+    """y_k = xᵀ A_k z + b_k, as torch.nn.Bilinear.
+
+    Shapes: x (*, in1_features), z (*, in2_features), A (out_features, in1_features, in2_features), b (out_features).
+
+    Args:
+        in1_features, in2_features: the sizes of the inputs' last axes.
+        out_features: the size of the output's last axis.
+        bias: whether to add b.
+        device: "cpu" or None.
+        dtype: float32 or float64.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: a size that is not positive, or not a whole number.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.nn.Bilinear(3, 4, 2)(gn.ones(5, 3), gn.ones(5, 4)).shape
+        graphnet.Size([5, 2])
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        on_cpu(device)
+        sizes = sizes_of(
+            "Bilinear(in1_features, in2_features, out_features)", ((in1_features, in2_features, out_features),)
+        )
+        self.in1_features, self.in2_features, self.out_features = first, second, out = sizes
+        if first == 0:
+            raise ArgumentError("Bilinear: in1_features is positive, got 0")
+        kind = float_type(dtype)
+        self.weight = made(Parameter, (out, first, second), kind, Uniform(first), self)
+        self.register_parameter("bias", made(Parameter, (out,), kind, Uniform(first), self) if bias else None)
+
+    def forward(self, input1: Any, input2: Any) -> Any:
+        """y_k = xᵀ A_k z + b_k."""
+        return functional.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
 class Identity(Module):
     """Returns its input; takes and ignores any arguments, so it can stand for another layer."""
 
@@ -161,10 +201,3 @@ class Identity(Module):
     def forward(self, input: Any) -> Any:
         """The input."""
         return input
-
-
-def _float_type(dtype: Any) -> DType:
-    kind = float32 if dtype is None else as_dtype(dtype)
-    if not kind.is_floating_point:
-        raise ArgumentTypeError(f"layers have floating-point parameters, not {kind.name}")
-    return kind

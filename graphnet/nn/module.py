@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from graphnet.dtypes import DType, as_dtype, float32, float64
-from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, TraceError
+from graphnet.errors import ArgumentTypeError, DTypeError
 from graphnet.ir import Scope
-from graphnet.nn.naming import name_within, restructured, warn_unreached, warn_unregistered
-from graphnet.nn.parameter import Parameter
+from graphnet.nn.hooks import Hook, RemovableHandle, add_hook, run_hooked
+from graphnet.nn.making import on_cpu
+from graphnet.nn.naming import name_within, warn_unreached, warn_unregistered
+from graphnet.nn.parameter import StateTensor
+from graphnet.nn.registry import Registry, not_initialized
 from graphnet.nn.state import LoadResult, load_into
 from graphnet.places import constructor_site
 from graphnet.tensor.core import check_tensor
@@ -22,8 +25,10 @@ from graphnet.tensor.tensor import Tensor
 
 __all__ = ["Module"]
 
+_DTYPE_NAMES = ("float32", "float64", "float", "double", "int32", "int64", "bool")
 
-class Module:
+
+class Module(Registry):
     """A layer or a network: parameters, child modules and a `forward` that may hold any Python.
 
     Modules and parameters set as attributes are registered; calling the module runs `forward`.
@@ -44,17 +49,15 @@ class Module:
 
     training: bool
     _library: ClassVar[bool] = True
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
+    _forward_hooks: dict[int, Hook]
+    _forward_pre_hooks: dict[int, Hook]
 
     def __init__(self) -> None:
+        super().__init__()
         fields = self.__dict__
         fields["training"] = True
-        fields["_parameters"] = {}
-        fields["_buffers"] = {}
-        fields["_modules"] = {}
-        fields["_transient"] = set()  # buffers that state dicts leave out
+        fields["_forward_hooks"] = {}
+        fields["_forward_pre_hooks"] = {}
         fields["_where"] = constructor_site(self)
         fields["_called"] = False
 
@@ -77,7 +80,7 @@ class Module:
             name = "" if parent is None else name_within(parent, self)
         fields = self.__dict__
         if "_modules" not in fields:
-            raise _not_initialized(self, "call")
+            raise not_initialized(self, "call")
         scope = Scope(outer, name, self._shown_as(), fields["_where"], self._library)
         state.scope, state.module = scope, self
         if parent is None and state.tracer is not None:
@@ -91,12 +94,62 @@ class Module:
                 if isinstance(value, np.ndarray):
                     args, kwargs = self._take_arrays(args, kwargs)
                     break
-            result = self.forward(*args, **kwargs)
+            if fields["_forward_hooks"] or fields["_forward_pre_hooks"]:
+                result = run_hooked(self, args, kwargs)
+            else:
+                result = self.forward(*args, **kwargs)
         finally:
             state.scope, state.module = outer, parent
         if first and parent is None and state.tracer is None:
             warn_unreached(self)
         return result
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, args)` before every forward pass; what it returns, if not None, are the new arguments.
+
+        Args:
+            hook: the function.
+            prepend: before the hooks that are there, rather than after.
+            with_kwargs: call `hook(module, args, kwargs)`, which returns None or (args, kwargs).
+
+        Returns:
+            A handle; its `remove()` takes the hook away.
+
+        Example:
+            >>> import graphnet as gn
+            >>> layer = gn.nn.ReLU()
+            >>> handle = layer.register_forward_pre_hook(lambda module, args: args[0] - 1)
+            >>> layer(gn.ones(2)), handle.remove()
+            (tensor([0., 0.]), None)
+        """
+        return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, args, output)` after every forward pass; what it returns, if not None, is the new output.
+
+        In a traced network hooks run once, on traced tensors, and what they compute is part of the graph.
+
+        Args:
+            hook: the function.
+            prepend: before the hooks that are there, rather than after.
+            with_kwargs: call `hook(module, args, kwargs, output)`.
+            always_call: also where the pass raises an error; the output is None then.
+
+        Returns:
+            A handle; its `remove()` takes the hook away.
+
+        Example:
+            >>> import graphnet as gn
+            >>> layer = gn.nn.ReLU()
+            >>> handle = layer.register_forward_hook(lambda module, args, output: output * 2)
+            >>> layer(gn.ones(2)), handle.remove(), layer(gn.ones(2))
+            (tensor([2., 2.]), None, tensor([1., 1.]))
+        """
+        return add_hook(self._forward_hooks, hook, prepend, with_kwargs, always_call)
 
     def _shown_as(self) -> str:
         return type(self).__name__
@@ -127,239 +180,19 @@ class Module:
                 return tensor._dtype
         return None
 
-    # -- attributes ---------------------------------------------------------------------------------------
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        fields = self.__dict__
-        if isinstance(value, Parameter):
-            self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            self._register("_modules", name, value)
-        elif "_modules" not in fields:
-            object.__setattr__(self, name, value)
-        elif name in fields["_parameters"]:
-            if value is not None:
-                kind = type(value).__name__
-                raise ArgumentTypeError(
-                    f"{name} of {type(self).__name__} is a parameter: assign an nn.Parameter or None, not a {kind}; "
-                    f"to change its values write to {name}.data"
-                )
-            fields["_parameters"][name] = None
-        elif name in fields["_modules"]:
-            if value is not None:
-                raise ArgumentTypeError(f"{name} of {type(self).__name__} is a module: assign a module or None")
-            fields["_modules"][name] = None
-            restructured()
-        elif name in fields["_buffers"]:
-            if value is not None and not isinstance(value, Tensor):
-                raise ArgumentTypeError(f"{name} of {type(self).__name__} is a buffer: assign a tensor or None")
-            if value is not None and value._tracer is not None:
-                self._update_traced(name, value)
-                return
-            if value is not None:
-                value._buffer = True
-            fields["_buffers"][name] = value
-            restructured()
-        else:
-            object.__setattr__(self, name, value)
-            restructured()
-
-    def __getattr__(self, name: str) -> Any:
-        fields = self.__dict__
-        if "_modules" not in fields:
-            if name in ("_modules", "_parameters", "_buffers"):
-                raise _not_initialized(self, f"use {name} of")
-        else:
-            for kind in ("_parameters", "_modules", "_buffers"):
-                if name in fields[kind]:
-                    return fields[kind][name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
-
-    def __delattr__(self, name: str) -> None:
-        for kind in ("_parameters", "_modules", "_buffers"):
-            if name in self.__dict__.get(kind, {}):
-                del self.__dict__[kind][name]
-                restructured()
-                return
-        object.__delattr__(self, name)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._parameters, *self._modules, *self._buffers})
-
-    def _update_traced(self, name: str, value: Any) -> None:
-        """Assign to a buffer while a graph is traced: every run of the graph leaves the value in the buffer."""
-        buffer = self._buffers[name]
-        if buffer is None:
-            raise TraceError(
-                f"{name} of {type(self).__name__} is None: "
-                "a traced graph keeps values only in a buffer that has memory; register it with a tensor of its shape"
-            )
-        value._tracer.update(buffer, value)
-
-    def _register(self, kind: str, name: str, value: Any) -> None:
-        fields = self.__dict__
-        if "_modules" not in fields:
-            raise _not_initialized(self, f"assign {name} to")
-        if not isinstance(name, str):
-            raise ArgumentTypeError(f"the name of a {kind[1:-1]} is a string, got {name!r}")
-        if not name or "." in name:
-            raise ArgumentError(f"the name of a {kind[1:-1]} is not empty and has no dot, got {name!r}")
-        for other in ("_parameters", "_modules", "_buffers"):
-            if other != kind:
-                fields[other].pop(name, None)
-        fields.pop(name, None)
-        fields[kind][name] = value
-        restructured()
-
-    def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter under a name, or None for one that is left out."""
-        if param is not None and not isinstance(param, Parameter):
-            raise ArgumentTypeError(f"register_parameter: expects an nn.Parameter, got a {type(param).__name__}")
-        self._register("_parameters", name, param)
-
-    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
-        """Add a tensor that is part of the state but not trained, such as a running mean.
-
-        Writing to it in `forward`, in place or by assignment, works in traced and compiled networks too: every run
-        leaves the new value.
-
-        Args:
-            name: of the attribute.
-            tensor: its first value, or None.
-            persistent: whether state dicts hold it.
-
-        Raises:
-            ArgumentTypeError: not a tensor. ArgumentError: a name that is empty, has a dot or is taken.
-        """
-        held = None if tensor is None else check_tensor("register_buffer", tensor)
-        if isinstance(name, str) and name not in self.__dict__.get("_buffers", ()) and hasattr(self, name):
-            raise ArgumentError(f"register_buffer: {type(self).__name__} has an attribute {name!r} already")
-        self._register("_buffers", name, held)
-        if held is not None:
-            held._buffer = True
-        (self._transient.discard if persistent else self._transient.add)(name)
-
-    def add_module(self, name: str, module: Module | None) -> None:
-        """Add a child under a name.
-
-        Raises:
-            ArgumentTypeError: not a module. ArgumentError: an empty name, or one with a dot.
-        """
-        if module is not None and not isinstance(module, Module):
-            raise ArgumentTypeError(f"add_module: expects a module, got a {type(module).__name__} for {name!r}")
-        if isinstance(name, str) and name not in self.__dict__.get("_modules", ()) and hasattr(self, name):
-            raise ArgumentError(f"add_module: {type(self).__name__} has an attribute {name!r} already")
-        self._register("_modules", name, module)
-
-    register_module = add_module
-
-    # -- walking ------------------------------------------------------------------------------------------
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Direct children with their names, each once."""
-        seen: set[int] = set()
-        for name, module in self._modules.items():
-            if module is not None and id(module) not in seen:
-                seen.add(id(module))
-                yield name, module
-
-    def children(self) -> Iterator[Module]:
-        """Direct children, each once."""
-        return (module for _, module in self.named_children())
-
-    def named_modules(
-        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
-        """All modules of the tree with their paths, this one first; shared ones once."""
-        seen: set[Any] = memo if memo is not None else set()
-        stack: list[tuple[str, Module]] = [(prefix, self)]
-        while stack:
-            path, module = stack.pop()
-            if remove_duplicate:
-                if module in seen:
-                    continue
-                seen.add(module)
-            yield path, module
-            children = [(f"{path}.{n}" if path else n, m) for n, m in module._modules.items() if m is not None]
-            stack.extend(reversed(children))
-
-    def modules(self) -> Iterator[Module]:
-        """All modules of the tree, this one first; shared ones once."""
-        return (module for _, module in self.named_modules())
-
-    def _named(self, kind: str, prefix: str, recurse: bool, unique: bool) -> Iterator[tuple[str, Any]]:
-        seen: set[int] = set()
-        modules = self.named_modules(prefix=prefix, remove_duplicate=unique) if recurse else [(prefix, self)]
-        for path, module in modules:
-            for name, value in module.__dict__[kind].items():
-                if value is None or (unique and id(value) in seen):
-                    continue
-                seen.add(id(value))
-                yield f"{path}.{name}" if path else name, value
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
-        """All parameters with their paths; shared ones once, under the first path."""
-        return self._named("_parameters", prefix, recurse, remove_duplicate)
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """All parameters, shared ones once."""
-        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
-        """All buffers with their paths."""
-        return self._named("_buffers", prefix, recurse, remove_duplicate)
-
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """All buffers."""
-        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
-
-    def get_submodule(self, target: str) -> Module:
-        """The module at a path such as "net.0".
-
-        Raises:
-            AttributeError: there is none.
-        """
-        module: Module = self
-        for part in target.split(".") if target else []:
-            child = module._modules.get(part)
-            if child is None:
-                raise AttributeError(f"{type(module).__name__} has no child {part!r} (looking for {target!r})")
-            module = child
-        return module
-
-    def get_parameter(self, target: str) -> Parameter:
-        """The parameter at a path such as "net.0.weight".
-
-        Raises:
-            AttributeError: there is none.
-        """
-        path, _, name = target.rpartition(".")
-        parameter = self.get_submodule(path)._parameters.get(name)
-        if parameter is None:
-            raise AttributeError(f"there is no parameter {target!r}")
-        return parameter
-
-    def get_buffer(self, target: str) -> Tensor:
-        """The buffer at a path such as "norm.running_mean".
-
-        Raises:
-            AttributeError: there is none.
-        """
-        path, _, name = target.rpartition(".")
-        buffer = self.get_submodule(path)._buffers.get(name)
-        if buffer is None:
-            raise AttributeError(f"there is no buffer {target!r}")
-        return buffer
-
     # -- state --------------------------------------------------------------------------------------------
 
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Any]:
-        """All parameters and persistent buffers by path, sharing their memory; tied ones under every path."""
-        result: OrderedDict[str, Any] = OrderedDict()
+    def state_dict(
+        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> OrderedDict[str, Any]:
+        """All parameters and persistent buffers by path, sharing their memory; tied ones under every path.
+
+        Args:
+            destination: a dict to fill, rather than a new one.
+            prefix: what all keys start with.
+            keep_vars: the parameters themselves, rather than their values.
+        """
+        result: OrderedDict[str, Any] = OrderedDict() if destination is None else destination
         for path, module in self.named_modules(prefix=prefix.removesuffix("."), remove_duplicate=False):
             entries = [*module._parameters.items()]
             entries += [(n, b) for n, b in module._buffers.items() if n not in module._transient]  # type: ignore[misc]
@@ -368,19 +201,20 @@ class Module:
                     result[f"{path}.{name}" if path else name] = value if keep_vars else value.data
         return result
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> LoadResult:
         """Copy values into the parameters and buffers, in place; lazy ones learn their sizes.
 
         Args:
             state_dict: tensors or arrays by path, as `state_dict()` gives them.
             strict: whether missing and unexpected keys are errors.
+            assign: take over the values' memory and dtype, rather than copy them.
 
         Raises:
             StateDictError: naming every missing, unexpected and misshapen key at once; nothing was changed.
         """
         if not isinstance(state_dict, Mapping):
             raise ArgumentTypeError(f"load_state_dict: expects a dict of tensors, got a {type(state_dict).__name__}")
-        return load_into(type(self).__name__, self.state_dict(keep_vars=True), state_dict, strict)
+        return load_into(type(self).__name__, self.state_dict(keep_vars=True), state_dict, strict, assign)
 
     # -- changing all -------------------------------------------------------------------------------------
 
@@ -396,21 +230,44 @@ class Module:
                 stack.extend((child, False) for child in reversed(list(module.children())))
         return self
 
-    def to(self, dtype: Any) -> Any:
-        """Convert floating-point parameters and buffers to a dtype, in place."""
-        wanted = as_dtype(dtype)
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """Convert floating-point parameters and buffers to a dtype, in place: `to(dtype)`, `to(tensor)`, `to("cpu")`.
+
+        Raises:
+            DTypeError: not a floating-point type. ArgumentError: another device than the CPU.
+        """
+        unknown = kwargs.keys() - {"device", "dtype", "tensor", "non_blocking", "memory_format"}
+        if unknown:
+            raise ArgumentTypeError(f"to: there is no argument {', '.join(sorted(unknown))}")
+        wanted = kwargs.get("dtype")
+        for value in (*args, kwargs.get("tensor"), kwargs.get("device")):
+            if isinstance(value, Tensor):
+                wanted = value.dtype
+            elif isinstance(value, (DType, type)) or (isinstance(value, str) and value in _DTYPE_NAMES):
+                wanted = value
+            elif not isinstance(value, bool):
+                on_cpu(value)
+        if wanted is not None:
+            self._convert(as_dtype(wanted))
+        return self
+
+    def _convert(self, wanted: DType) -> None:
         if not wanted.is_floating_point:
             raise DTypeError(f"to: modules are converted to floating-point types, not {wanted.name}")
-        for parameter in self.parameters():
-            if parameter.is_lazy:
-                parameter._dtype = wanted
-            elif parameter._dtype.is_floating_point:
-                parameter.data = parameter.data.to(wanted)
-                if parameter.grad is not None:
-                    parameter.grad = parameter.grad.to(wanted)
-        for buffer in self.buffers():
-            if buffer._dtype.is_floating_point:
-                buffer.data = buffer.data.to(wanted)
+        for held in itertools.chain(self.parameters(), self.buffers()):
+            if isinstance(held, StateTensor) and held.is_lazy:
+                held._dtype = wanted
+            elif held._dtype.is_floating_point:
+                held.data = held.data.to(wanted)
+                if held.grad is not None:
+                    held.grad = held.grad.to(wanted)
+
+    def type(self, dst_type: Any) -> Any:
+        """Convert floating-point parameters and buffers to a dtype, in place."""
+        return self.to(as_dtype(dst_type))
+
+    def cpu(self) -> Any:
+        """Itself: everything is on the CPU."""
         return self
 
     def float(self) -> Any:
@@ -462,8 +319,3 @@ class Module:
         if len(lines) == 1 and extra and not self._modules:
             return f"{name}({extra})"
         return f"{name}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{name}()"
-
-
-def _not_initialized(module: Module, what: str) -> AttributeError:
-    name = type(module).__name__
-    return AttributeError(f"cannot {what} {name} before Module.__init__(): call super().__init__() first")

@@ -22,7 +22,7 @@ from graphnet.tensor.tensor import Tensor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Lazy", "LazyData", "Parameter", "settling"]
+__all__ = ["Buffer", "Lazy", "LazyData", "Parameter", "StateTensor", "settling"]
 
 
 settling = threading.RLock()  # held while lazy parameters are filled
@@ -45,52 +45,37 @@ class Lazy:
         self.writes: list[Callable[[Tensor], Any]] = []
 
 
-class Parameter(Tensor, ir.Parameter):
-    """A tensor that is trained: a module that has one as an attribute lists it among its parameters.
-
-    Args:
-        data: a tensor or array, whose memory it shares.
-        requires_grad: whether gradients are computed for it.
-
-    Example:
-        >>> from graphnet import nn, ones
-        >>> nn.Parameter(ones(2))
-        Parameter containing:
-        tensor([1., 1.], requires_grad=True)
-    """
+class StateTensor(Tensor):
+    """A tensor that is part of a module's state; its sizes may become known later."""
 
     __slots__ = ("_lazy",)
 
     _lazy: Lazy | None
 
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+    def _take(self, what: str, data: Any) -> None:
+        """Become a tensor over the memory of the data."""
         if data is None or isinstance(data, (list, tuple)):
-            raise ArgumentTypeError(
-                f"Parameter: expects a tensor, got {data!r:.40}; make one with graphnet.tensor(...)"
-            )
-        source = check_tensor("Parameter", data)
+            raise ArgumentTypeError(f"{what}: expects a tensor, got {data!r:.40}; make one with graphnet.tensor(...)")
+        source = check_tensor(what, data)
         initialize(self, source._values(), source._dtype)
         self._lazy = None
-        self.requires_grad_(requires_grad)
 
     @classmethod
-    def lazy(cls, shape: Shape, dtype: DType, fill: Any, owner: Any, depends: Shape = ()) -> Parameter:
-        """A parameter whose shape holds symbols; `fill(array, sizes)` will make its values."""
+    def lazy(cls, shape: Shape, dtype: DType, fill: Any, owner: Any, depends: Shape = ()) -> Self:
+        """One whose shape holds symbols; `fill(array, sizes)` will make its values."""
         self = cls.__new__(cls)
         initialize(self, None, dtype)
         self._lazy = Lazy(shape, dtype, fill, owner, depends)
-        self._requires_grad = True
+        self._begin()
         return self
+
+    def _begin(self) -> None:
+        """Set what a new one has besides its memory."""
 
     @property
     def is_lazy(self) -> bool:
         """Whether its sizes are still unknown."""
         return self._lazy is not None
-
-    def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Freeze or unfreeze it; compiled steps take notice."""
-        restructured()
-        return super().requires_grad_(requires_grad)
 
     def _type(self) -> TensorType:
         if self._lazy is not None:
@@ -99,8 +84,8 @@ class Parameter(Tensor, ir.Parameter):
 
     def _missing(self) -> GraphnetError:
         return UninitializedError(
-            f"a lazy parameter of shape {render_shape(self.shape)} has no values before its sizes are known: "
-            "call the module on data, trace it, or load a state dict first"
+            f"a lazy {type(self).__name__.lower()} of shape {render_shape(self.shape)} "
+            "has no values before its sizes are known: call the module on data, trace it, or load a state dict first"
         )
 
     def settle(self, sizes: Mapping[Symbol, int]) -> None:
@@ -170,10 +155,10 @@ class Parameter(Tensor, ir.Parameter):
 
     def __repr__(self) -> str:
         if self._lazy is not None:
-            return f"Parameter of unknown size: {self._dtype.name}{render_shape(self._lazy.shape)}"
-        return "Parameter containing:\n" + printing.tensor_text(self)
+            return f"{type(self).__name__} of unknown size: {self._dtype.name}{render_shape(self._lazy.shape)}"
+        return printing.tensor_text(self)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+    def __deepcopy__(self, memo: dict[int, Any]) -> StateTensor:
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
         copied.__setstate__(_copy_state(self.__getstate__(), memo))
@@ -188,12 +173,13 @@ class Parameter(Tensor, ir.Parameter):
             "array": self._array,
             "dtype": self._dtype,
             "requires_grad": self._requires_grad,
+            "buffer": self._buffer,
             "lazy": None if lazy is None else {name: getattr(lazy, name) for name in Lazy.__slots__},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         initialize(self, state["array"], state["dtype"])
-        self._requires_grad = state["requires_grad"]
+        self._requires_grad, self._buffer = state["requires_grad"], state["buffer"]
         self._lazy = None
         if state["lazy"] is not None:
             self._lazy = Lazy.__new__(Lazy)
@@ -201,7 +187,73 @@ class Parameter(Tensor, ir.Parameter):
                 setattr(self._lazy, name, value)
 
 
-def _blank(cls: type[Parameter]) -> Parameter:
+class Parameter(StateTensor, ir.Parameter):
+    """A tensor that is trained: a module that has one as an attribute lists it among its parameters.
+
+    Args:
+        data: a tensor or array, whose memory it shares.
+        requires_grad: whether gradients are computed for it.
+
+    Example:
+        >>> from graphnet import nn, ones
+        >>> nn.Parameter(ones(2))
+        Parameter containing:
+        tensor([1., 1.], requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        self._take("Parameter", data)
+        self.requires_grad_(requires_grad)
+
+    def _begin(self) -> None:
+        self._requires_grad = True
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze or unfreeze it; compiled steps take notice."""
+        restructured()
+        return super().requires_grad_(requires_grad)
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self._lazy is not None else "Parameter containing:\n" + printing.tensor_text(self)
+
+
+class Buffer(StateTensor):
+    """A tensor that is part of a module's state and not trained; as an attribute of a module it is registered.
+
+    Args:
+        data: a tensor or array, whose memory it shares.
+        persistent: whether state dicts hold it.
+
+    Example:
+        >>> from graphnet import nn, zeros
+        >>> net = nn.Module()
+        >>> net.mean = nn.Buffer(zeros(2))
+        >>> net.state_dict()
+        OrderedDict([('mean', tensor([0., 0.]))])
+    """
+
+    __slots__ = ("persistent",)
+
+    persistent: bool
+
+    def __init__(self, data: Any, *, persistent: bool = True) -> None:
+        self._take("Buffer", data)
+        self._buffer, self.persistent = True, persistent
+
+    def _begin(self) -> None:
+        self._buffer = self.persistent = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "persistent": self.persistent}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.persistent = state["persistent"]
+
+
+def _blank(cls: type[StateTensor]) -> StateTensor:
     return cls.__new__(cls)
 
 
@@ -222,7 +274,7 @@ class LazyData(Tensor):
     __slots__ = ()
 
     @classmethod
-    def of(cls, parameter: Parameter) -> LazyData:
+    def of(cls, parameter: StateTensor) -> LazyData:
         """The data of this parameter."""
         self = cls.__new__(cls)
         initialize(self, None, parameter._dtype)
@@ -234,7 +286,7 @@ class LazyData(Tensor):
         return self._source._type()
 
     def _later(self, write: Callable[[Tensor], Any]) -> Self:
-        assert isinstance(self._source, Parameter)
+        assert isinstance(self._source, StateTensor)
         if self._source._lazy is None:
             write(self._source.data)
         else:

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphnet.errors import GraphnetError, GraphnetWarning, ShapeError, StateDictError
 from graphnet.ir import render_shape
-from graphnet.nn.parameter import Parameter
+from graphnet.nn.parameter import StateTensor
 from graphnet.places import stack_depth
 from graphnet.tensor.core import check_tensor
 from graphnet.tensor.tensor import Tensor
@@ -39,7 +39,9 @@ class LoadResult(tuple[list[str], list[str]]):
         return f"LoadResult(missing_keys={self[0]}, unexpected_keys={self[1]})"
 
 
-def load_into(name: str, own: Mapping[str, Any], state_dict: Mapping[str, Any], strict: bool) -> LoadResult:
+def load_into(
+    name: str, own: Mapping[str, Any], state_dict: Mapping[str, Any], strict: bool, assign: bool = False
+) -> LoadResult:
     """Copy values into parameters and buffers, in place; lazy ones learn their sizes.
 
     Args:
@@ -47,6 +49,7 @@ def load_into(name: str, own: Mapping[str, Any], state_dict: Mapping[str, Any], 
         own: the module's parameters and buffers by key.
         state_dict: the values by key.
         strict: whether missing and unexpected keys are errors.
+        assign: take over the values' memory and dtype.
     """
     missing = [key for key in own if key not in state_dict]
     unexpected = [key for key in state_dict if key not in own]
@@ -62,7 +65,7 @@ def load_into(name: str, own: Mapping[str, Any], state_dict: Mapping[str, Any], 
             continue
         try:
             value = check_tensor(repr(key), state_dict[key]).detach()
-            values = None if isinstance(target, Parameter) and target.is_lazy else target._values()
+            values = None if isinstance(target, StateTensor) and target.is_lazy else target._values()
             shape = tuple(value.shape)
             _check_fits(target, shape, values)
         except GraphnetError as error:
@@ -80,11 +83,14 @@ def load_into(name: str, own: Mapping[str, Any], state_dict: Mapping[str, Any], 
     if problems:
         raise StateDictError(f"load_state_dict for {name}: " + "\n  ".join(["", *problems]).strip())
     for target, value in loaded:
-        if isinstance(value._source, Parameter) and value._source.is_lazy:
+        if isinstance(value._source, StateTensor) and value._source.is_lazy:
             continue  # values that are not known yet cannot be copied; both sides stay lazy
-        if isinstance(target, Parameter):
+        if isinstance(target, StateTensor):
             target.settle_as(tuple(value.shape))
-        target.data.copy_(value)
+        if assign:
+            target.data = value
+        else:
+            target.data.copy_(value)
     return LoadResult((missing, unexpected))
 
 
