@@ -45,12 +45,15 @@ from graphnet.trace import Spec, summary, trace
 if _TYPE_CHECKING:
     from graphnet import utils
     from graphnet.drawing import draw
+    from graphnet.inspection import Inspection, inspect
     from graphnet.onnx import from_onnx, to_onnx
 
 __getattr__, __dir__ = _attach(
     "graphnet",
     {
         "draw": "graphnet.drawing",
+        "Inspection": "graphnet.inspection",
+        "inspect": "graphnet.inspection",
         "from_onnx": "graphnet.onnx",
         "onnx": "graphnet.onnx",
         "to_onnx": "graphnet.onnx",
@@ -72,6 +75,7 @@ __all__ = [
     "DType",
     "Generator",
     "Graph",
+    "Inspection",
     "Size",
     "Spec",
     "Summary",
@@ -95,6 +99,7 @@ __all__ = [
     "get_rng_state",
     "graph_of",
     "initial_seed",
+    "inspect",
     "int32",
     "int64",
     "is_grad_enabled",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ class Replay:
 
     def __init__(self, bound: Mapping[Symbol, Any], scopes: dict[Scope | None, Scope | None]) -> None:
         self.bound, self.scopes = bound, scopes
+        self.watch: Callable[[Node, Any], None] | None = None  # is told of each node's result
 
     def run(self, graph: ir.Graph, inputs: Sequence[Any]) -> list[Any]:
         """The graph's outputs for these inputs."""
@@ -44,6 +45,8 @@ class Replay:
                         values[Value(node, slot)] = result
                 else:
                     values[Value(node)] = apply(node.op, *operands, **bound_attrs(node.attrs, self.bound))
+                if self.watch is not None:
+                    self.watch(node, values[Value(node)])
             for buffer, new in graph.updates.items():
                 state.replayed = (None, None)
                 _write(buffer, self._operand(new, values))

@@ -37,6 +37,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "graph": {"errors", "dtypes", "ir", "ops", "places", "passes", "program", "replay", "tensor", "nn", "export"},
     "trace": {"errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
     "drawing": {"errors", "export", "graph", "trace"},
+    "inspection": {
+        *("errors", "ir", "passes", "keys", "tensor", "nn", "export", "replay", "graph", "trace", "recorded", "drawing")
+    },
     "compile": {"errors", "ir", "passes", "program", "tensor", "nn", "optim", "graph", "trace"},
     "serialization": {"errors", "dtypes", "tensor", "nn", "optim"},
     "recorded": {"errors", "ir", "tensor", "graph"},

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from graphnet.errors import ArgumentError
 from graphnet.export.calls import Call, Item, Tree, checked_depth
 from graphnet.export.links import Links
-from graphnet.export.look import KINDS, SHARED, Scale, number_text, numbers_by_name, op_kind, value_of
+from graphnet.export.look import KINDS, SHARED, Scale, Values, number_text, numbers_by_name, op_kind, value_of
 from graphnet.export.repeats import Repeats, Run
 from graphnet.export.text import escaped, lines, operation_text, parameter_name, plural, signature, type_text
 from graphnet.export.unfold import unfold
@@ -93,7 +93,7 @@ class _Picture:
         direction: str,
         shared: bool,
         legend: bool,
-        values: dict[str, float],
+        values: Values,
     ) -> None:
         (self.graph, self.backs), self.depth = unfold(graph), depth
         graph = self.graph
@@ -353,6 +353,8 @@ class _Picture:
                 self._box(f"legend_shared_{end}", "shares weights", "weights", mark=True)
             self.lines.append(f'  legend_shared_a -> legend_shared_b [label="the same", {_SHARED}]')
         if self.values:
+            if self.values.meaning:
+                self.lines.append(f'  legend_values [label="{lines(self.values.meaning)}", shape=plaintext, style=""]')
             steps = dict.fromkeys(
                 (self.scale.low, *((0.0,) if self.scale.low < 0 < self.scale.high else ()), self.scale.high)
             )

@@ -11,7 +11,16 @@ from typing import Any, cast
 
 from graphnet.export.calls import Call, Item, Tree, checked_depth
 from graphnet.export.links import Links
-from graphnet.export.look import KINDS, Scale, checked_direction, number_text, numbers_by_name, op_kind, value_of
+from graphnet.export.look import (
+    KINDS,
+    Scale,
+    Values,
+    checked_direction,
+    number_text,
+    numbers_by_name,
+    op_kind,
+    value_of,
+)
 from graphnet.export.repeats import Repeats
 from graphnet.export.text import markup, operation_text, parameter_name, plural, signature, size_text, type_text
 from graphnet.export.unfold import unfold
@@ -66,6 +75,7 @@ def page(
         "shared": built.shared,
         "direction": direction,
         "kinds": {kind: KINDS[kind].meaning for kind in KINDS if kind in built.kinds} if legend else {},
+        "meaning": built.values.meaning if legend else "",
         "fills": {kind: KINDS[kind].fill for kind in KINDS},
     }
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
@@ -80,7 +90,7 @@ class _Page:
     it holds, `u` of the one that holds it, `v` the colour for its value.
     """
 
-    def __init__(self, graph: Graph, collapse: bool, shared: bool, values: dict[str, float]) -> None:
+    def __init__(self, graph: Graph, collapse: bool, shared: bool, values: Values) -> None:
         (self.graph, self.backs), self.values = unfold(graph), values
         graph = self.graph
         self.scale = Scale(values.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from graphnet.errors import ArgumentError, ArgumentTypeError
 from graphnet.export.unfold import STATES
@@ -15,6 +15,7 @@ __all__ = [
     "SHARED",
     "Kind",
     "Scale",
+    "Values",
     "checked_direction",
     "number_text",
     "numbers_by_name",
@@ -116,13 +117,23 @@ def checked_direction(what: str, direction: str) -> str:
     return direction
 
 
-def numbers_by_name(what: str, values: object) -> dict[str, float]:
+class Values(dict[str, float]):
+    """Numbers by name, and what they mean, for the legend."""
+
+    def __init__(self, numbers: Mapping[str, float], meaning: str = "") -> None:
+        super().__init__(numbers)
+        self.meaning = meaning
+
+
+def numbers_by_name(what: str, values: object) -> Values:
     """Numbers by name, as given by a user; none for None.
 
     Raises:
         ArgumentTypeError: something else.
     """
+    given: Any = {} if values is None else values
     try:
-        return {} if values is None else {str(name): float(value) for name, value in dict(values).items()}  # type: ignore[call-overload]
+        numbers = {str(name): float(value) for name, value in dict(given).items()}
     except (TypeError, ValueError):
         raise ArgumentTypeError(f"{what}: values are numbers by name, got {values!r:.80}") from None
+    return Values(numbers, getattr(values, "meaning", ""))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from graphnet.export.calls import Call, Item, Tree, checked_depth
 from graphnet.export.links import Links
-from graphnet.export.look import number_text, numbers_by_name, value_of
+from graphnet.export.look import Values, number_text, numbers_by_name, value_of
 from graphnet.export.repeats import Repeats
 from graphnet.export.text import one_line, operation_text, parameter_name, plural, type_text
 from graphnet.export.unfold import unfold
@@ -56,7 +56,7 @@ def outline(
 class _Outline:
     """The lines: text, type, remarks."""
 
-    def __init__(self, graph: Graph, depth: int | None, collapse: bool, shared: bool, values: dict[str, float]) -> None:
+    def __init__(self, graph: Graph, depth: int | None, collapse: bool, shared: bool, values: Values) -> None:
         self.graph = graph = unfold(graph).graph
         self.depth, self.shared, self.values = depth, shared, values
         self.tree, self.links = Tree(graph), Links(graph)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from graphnet.export.calls import Call, Item, Tree
-from graphnet.export.text import markup, one_line, plural, size_text, type_text
+from graphnet.export.grid import as_html, as_text
+from graphnet.export.text import plural, size_text, type_text
 from graphnet.export.unfold import LOOPS, STATES, unfold
 from graphnet.ir import Dim, Graph, Node, Parameter, product
 from graphnet.ops import node_flops, result_bytes
 
 __all__ = ["Row", "Summary", "rows", "summarized", "text"]
+
+
+_RIGHT = (3, 4, 5)  # the columns of numbers
 
 
 class Row(NamedTuple):
@@ -132,19 +136,7 @@ class Summary(tuple[Row, ...]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        lines = _lines(self.graph, self)
-        head = "".join(f"<th style='text-align:{_side(i)}'>{markup(c)}</th>" for i, c in enumerate(lines[0]))
-        body = "".join(
-            "<tr>"
-            + "".join(f"<td style='text-align:{_side(i)}'>{markup(c)}</td>" for i, c in enumerate(line))
-            + "</tr>"
-            for line in lines[1:]
-        )
-        told = markup(_total(self.graph, self))
-        return (
-            f"<table><caption>{markup(one_line(self.graph.name))}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody><tfoot><tr><td colspan={len(lines[0])}>{told}</td></tr></tfoot></table>"
-        )
+        return as_html(self.graph.name, _lines(self.graph, self), [_total(self.graph, self)], _RIGHT)
 
 
 def summarized(graph: Graph) -> Summary:
@@ -171,33 +163,18 @@ def text(graph: Graph, found: Summary | None = None) -> str:
         84 parameters, 164 N FLOPs, 32 N bytes of results
     """
     found = summarized(graph) if found is None else found
-    shown = _lines(graph, found)
-    wide = [max(len(line[i]) for line in shown) for i in range(6)]
-    lines = [
-        "  ".join(
-            cell.rjust(wide[i]) if _side(i) == "right" else cell.ljust(wide[i]) for i, cell in enumerate(line[:6])
-        )
-        + f"  {line[6]}"
-        for line in shown
-    ]
-    lines = [line.rstrip() for line in lines]
-    rule = "-" * max(map(len, lines))
-    return "\n".join([one_line(graph.name), lines[0], rule, *lines[1:], rule, _total(graph, found)])
+    return as_text(graph.name, _lines(graph, found), [_total(graph, found)], _RIGHT)
 
 
 def _lines(graph: Graph, found: Summary) -> list[tuple[str, ...]]:
     """The cells of the table, the head first."""
-    table = [("path", "class", "output", "parameters", "FLOPs", "bytes", "")]
+    table: list[tuple[str, ...]] = [("path", "class", "output", "parameters", "FLOPs", "bytes", "")]
     table += [(n.name, "input", type_text(graph.types[n]), "", "", "", "") for n in graph.inputs]
     for row in found:
         notes = [f"in {row.within}" if row.within else "", f"shared with {row.shared_with}" if row.shared_with else ""]
         numbers = (size_text(row.parameters), size_text(row.flops), size_text(row.bytes))
         table.append((row.path, row.cls, row.shape, *numbers, "; ".join(filter(None, notes))))
-    return [tuple(map(one_line, line)) for line in table]
-
-
-def _side(column: int) -> str:
-    return "right" if 3 <= column <= 5 else "left"
+    return table
 
 
 def _totals(graph: Graph, found: Summary) -> dict[str, Dim]:
