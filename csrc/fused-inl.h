@@ -33,15 +33,16 @@ void matmul_relu_backward_(const Call& call) {
 }
 void matmul_sgd_(const Call& call) {
   if (call.in[0].dtype == DType::f32)
-    run_matmul_update(call, gemm<float>, sgd_step<float>, call.params, reference::matmul_sgd_);
+    run_matmul_update(call, gemm<float>, sgd_step<float>, matmul_sgd_tiles<float>, call.params, reference::matmul_sgd_);
   else
-    run_matmul_update(call, gemm<double>, sgd_step<double>, call.params, reference::matmul_sgd_);
+    run_matmul_update(call, gemm<double>, sgd_step<double>, matmul_sgd_tiles<double>, call.params,
+                      reference::matmul_sgd_);
 }
 void matmul_adam_(const Call& call) {
   double params[kAdamParams];
   adam_params(call.params, params);
   if (call.in[0].dtype == DType::f32)
-    run_matmul_update(call, gemm<float>, adam_step<float>, params, reference::matmul_adam_);
+    run_matmul_update(call, gemm<float>, adam_step<float>, nullptr, params, reference::matmul_adam_);
   else
-    run_matmul_update(call, gemm<double>, adam_step<double>, params, reference::matmul_adam_);
+    run_matmul_update(call, gemm<double>, adam_step<double>, nullptr, params, reference::matmul_adam_);
 }

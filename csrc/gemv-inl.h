@@ -354,4 +354,9 @@ void gemm(const Product& p) {
 }
 
 void matmul_(const Call& call) { run_matmul(call, gemm<float>, gemm<double>); }
-void linear_(const Call& call) { run_linear(call, gemm<float>, gemm<double>); }
+void linear_(const Call& call) {
+#if GN_VECTOR_BYTES == 64
+  if (short_linear(call)) return;
+#endif
+  run_linear(call, gemm<float>, gemm<double>);
+}

@@ -10,7 +10,9 @@ namespace {
 #include "optimizer-inl.h"
 #include "random-inl.h"
 #include "gemm-inl.h"
+#include "short-inl.h"
 #include "gemv-inl.h"
+#include "update-inl.h"
 #include "fused-inl.h"
 }  // namespace
 #include "fill-inl.h"

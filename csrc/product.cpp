@@ -343,13 +343,36 @@ void run_matmul_relu_backward(const Call& call, ProductFunction product, MaskFun
   }
 }
 
-void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, const double* params,
-                       Kernel fallback) {
+void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, UpdateProduct direct,
+                       const double* params, Kernel fallback) {
   const int64_t item = call.out[0].dtype == DType::f32 ? 4 : 8;
   const Product p = plain_product(call);
   bool dense = p.m > 0 && p.n > 0;
   for (int i = 0; i < call.nout; ++i) dense = dense && dense_rows(call.out[i]);
   if (!dense) return fallback(call);
+  if (direct != nullptr && p.k > 0 && p.k <= kDirectDepth && (p.ra == 1 || p.m == 1) && (p.cb == 1 || p.n == 1)) {
+    const View &w = call.out[0], &buffer = call.out[call.nout - 1];
+    const int64_t stride[] = {w.stride[0], buffer.stride[0]};
+    const auto part = [&](const Block& all) {
+      Product own = p;
+      own.m = all.i1 - all.i0;
+      own.n = all.j1 - all.j0;
+      own.a = static_cast<const char*>(p.a) + all.i0 * item;
+      own.b = static_cast<const char*>(p.b) + all.j0 * item;
+      void* state[2];
+      for (int s = 0; s < 2; ++s)
+        state[s] = static_cast<char*>((s == 0 ? w : buffer).data) + (all.i0 * stride[s] + all.j0) * item;
+      direct(own, state, stride, params);
+    };
+    // Whole rows for each thread: the parameter's memory then stays with one processor.
+    const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k + 8);
+    if (work < 2 * kParallelWork) return part({0, p.m, 0, p.n});
+    return parallel(static_cast<int>(std::min(work / kParallelWork, 64.0)), [&](int index, int parts) {
+      const Block all = p.m >= 16 * parts ? Block{p.m * index / parts, p.m * (index + 1) / parts, 0, p.n}
+                                          : share(p.m, p.n, index, parts);
+      if (all.i1 > all.i0 && all.j1 > all.j0) part(all);
+    });
+  }
   each_share(p, [&](const Block& all, int) {
     each_block(p, item, all, [&](Product own, int64_t i, int64_t j) {
       own.c = scratch(3, static_cast<size_t>(own.m * own.n * item));

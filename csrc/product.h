@@ -41,8 +41,12 @@ using MaskFunction = void (*)(void* g, int64_t rg, const void* y, int64_t ry, in
 void run_matmul_relu_backward(const Call& call, ProductFunction product, MaskFunction mask, Kernel fallback);
 
 // An optimizer's step with the product as its gradient, which only ever exists a cache-sized block at a time.
-void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, const double* params,
-                       Kernel fallback);
+// `direct`, where there is one, keeps it in registers: for a transposed a, contiguous columns of b and k up to
+// kDirectDepth; state and its rows' distances are the parameter's and the buffer's (the parameter's again without one).
+constexpr int64_t kDirectDepth = 1024;
+using UpdateProduct = void (*)(const Product& p, void* const* state, const int64_t* stride, const double* params);
+void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, UpdateProduct direct,
+                       const double* params, Kernel fallback);
 
 // This thread's scratch memory, 64-byte aligned, valid until its next call with the same slot.
 void* scratch(int slot, size_t bytes);

@@ -118,9 +118,11 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
   struct alignas(128) Sums {
     double loss, weight;
   };
-  Sums sums[kMaxParts] = {};
+  Sums sums[kMaxParts];  // as many as there are parts: clearing all took longer than a small batch
   const int64_t item = kItemSize[static_cast<int>(x.dtype)];
+  int used = 1;
   const auto body = [&](int part, int parts) {
+    if (part == 0) used = parts;
     Sums s{0, 0};
     const int64_t end = e.rows * (part + 1) / parts;
     for (int64_t i = e.rows * part / parts; i < end; i += kRows) {
@@ -145,9 +147,9 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
   else
     parallel(wanted, body);
   Sums total{0, 0};
-  for (const Sums& s : sums) {
-    total.loss += s.loss;
-    total.weight += s.weight;
+  for (int i = 0; i < used; ++i) {
+    total.loss += sums[i].loss;
+    total.weight += sums[i].weight;
   }
   if (e.reduction != 0) set_value(out, 0, e.reduction == 1 ? total.loss / total.weight : total.loss);
 }
