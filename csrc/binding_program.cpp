@@ -140,7 +140,7 @@ class Plan {
       if (results[i] == nullptr) return nullptr;
       held.push_back(py::reinterpret_steal<py::object>(results[i]));
     }
-    py::list drawn;
+    py::object drawn;
     if (source_) {
       if (train && !training_->ready()) return nullptr;  // before anything is drawn in vain
       drawn = source_();

@@ -7,13 +7,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from graphnet import ir
 from graphnet.dtypes import DType
 from graphnet.errors import ArgumentTypeError, GraphnetError, ShapeError, UninitializedError
 from graphnet.ir import Shape, Symbol, TensorType, Unifier, render_shape
 from graphnet.nn.naming import restructured
+from graphnet.program import aligned_empty
 from graphnet.tensor import printing, random
 from graphnet.tensor.core import Array, check_tensor, initialize
 from graphnet.tensor.indexing import put
@@ -100,7 +99,7 @@ class StateTensor(Tensor):
         shape = tuple(ir.substitute(d, sizes) for d in lazy.shape)
         if not all(isinstance(ir.substitute(d, sizes), int) for d in (*shape, *lazy.depends)):
             return
-        array: Array = np.empty(shape, lazy.dtype.dtype)
+        array = aligned_empty(shape, lazy.dtype.dtype)
         lazy.fill(array, sizes)
         wanted, self._array, self._dtype = self._dtype, array, lazy.dtype
         self._lazy = None

@@ -12,9 +12,8 @@ import numpy as np
 from graphnet.errors import ArgumentError, ArgumentTypeError, StateDictError
 from graphnet.ir import render_shape
 from graphnet.nn.parameter import Parameter
-from graphnet.program import run_kernel
-from graphnet.tensor.core import Array, check_tensor
-from graphnet.tensor.creation import zeros_like
+from graphnet.program import aligned_empty, run_kernel
+from graphnet.tensor.core import Array, check_tensor, make
 from graphnet.tensor.state import enable_grad
 from graphnet.tensor.tensor import Tensor
 
@@ -154,7 +153,9 @@ class Optimizer:
 
     def begin(self, parameter: Parameter, group: dict[str, Any]) -> Tensor:
         """What is kept for a parameter before its first update."""
-        return zeros_like(parameter)
+        array = aligned_empty(parameter._values().shape, parameter._dtype.dtype)
+        array[...] = 0
+        return make(array, parameter._dtype)
 
     def kept(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The names of the tensors that are kept for each parameter."""
