@@ -46,6 +46,7 @@ if _TYPE_CHECKING:
     from graphnet import utils
     from graphnet.drawing import draw
     from graphnet.inspection import Inspection, inspect
+    from graphnet.interchange import from_json, from_networkx
     from graphnet.onnx import from_onnx, to_onnx
 
 __getattr__, __dir__ = _attach(
@@ -54,6 +55,8 @@ __getattr__, __dir__ = _attach(
         "draw": "graphnet.drawing",
         "Inspection": "graphnet.inspection",
         "inspect": "graphnet.inspection",
+        "from_json": "graphnet.interchange",
+        "from_networkx": "graphnet.interchange",
         "from_onnx": "graphnet.onnx",
         "onnx": "graphnet.onnx",
         "to_onnx": "graphnet.onnx",
@@ -93,6 +96,8 @@ __all__ = [
     "errors",
     "float32",
     "float64",
+    "from_json",
+    "from_networkx",
     "from_onnx",
     "get_float32_matmul_precision",
     "get_num_threads",

@@ -11,7 +11,7 @@ import numpy as np
 from graphnet import ir
 from graphnet.dtypes import as_dtype, float32
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
-from graphnet.export import dot, nx, render
+from graphnet.export import dot, jsons, nx, render
 from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
 from graphnet.nn.naming import free_name, parameter_names
@@ -22,6 +22,7 @@ from graphnet.places import user_site
 from graphnet.replay import Replay
 from graphnet.tensor import SymbolicTensor, Tensor, Tracer, apply, check_tensor, functions, state
 from graphnet.tensor.axes import axes_of, axis_of, sizes_of
+from graphnet.tensor.core import wrap
 
 __all__ = ["Graph", "Parameters", "dims_of", "nest"]
 
@@ -400,12 +401,53 @@ class Graph(ir.Graph):
         """The graph as a `networkx.MultiDiGraph`, with attributes on nodes and edges."""
         return nx.to_networkx(self)
 
+    def to_json(self, *, values: bool = True, indent: int | None = None) -> str:
+        """The graph as JSON text (see `graphnet.export.jsons`); without `values`, without those of its parameters."""
+        return jsons.to_json(self, values, indent)
+
+    @classmethod
+    def from_networkx(cls, graph: Any) -> Graph:
+        """The graph that `to_networkx` wrote, with the same parameters (see `graphnet.export.nx`)."""
+        return cls._of(*nx.from_networkx(graph))
+
+    @classmethod
+    def from_json(cls, text: str, state_dict: Mapping[str, Any] | None = None) -> Graph:
+        """The graph that `to_json` wrote.
+
+        `state_dict` has values by name, for parameters and buffers that were written without, or instead of theirs.
+
+        Raises:
+            GraphError: not JSON, or not that of a graph.
+            ArgumentError: values are missing.
+            ArgumentTypeError: not text.
+        """
+        return cls._of(*jsons.from_json(text, _made, state_dict))
+
+    @classmethod
+    def _of(cls, graph: ir.Graph, structure: Any) -> Graph:
+        """A finished graph over nodes that were made elsewhere."""
+        result = cls(graph.name)
+        result._adopt(graph)
+        result._tracer, result.structure = None, structure
+        result._layers.__dict__["_parameters"].update(result.named_parameters())
+        result.verify()
+        return result
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         svg = render.svg(self.to_dot())
         return {"text/plain": str(self)} if svg is None else {"text/plain": str(self), "image/svg+xml": svg}
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def _made(kind: str, values: Any, requires_grad: bool) -> Tensor:
+    """A tensor of a graph that is read."""
+    if kind == "parameter":
+        return Parameter(wrap(values), requires_grad)
+    tensor = wrap(values)
+    tensor._buffer = kind == "buffer"
+    return tensor
 
 
 class _GraphModule(Module):

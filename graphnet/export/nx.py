@@ -1,13 +1,15 @@
-"""Graphs for networkx."""
+"""Graphs for networkx, and back."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
-from graphnet.ir import Constant, Graph, Literal, Node, Operand, Parameter, Scope, Value
+from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError
+from graphnet.export.record import Records, rebuild
+from graphnet.ir import Graph, Node, Parameter, Value
 
-__all__ = ["to_networkx"]
+__all__ = ["from_networkx", "to_networkx"]
 
 
 def to_networkx(graph: Graph) -> Any:
@@ -21,13 +23,17 @@ def to_networkx(graph: Graph) -> Any:
       outside, each with a number that tells calls of one module apart: (path, class, number);
     - `layer`: whether that call is one of graphnet's own layers; `where`: the place in the source as (file, line);
     - `operands`: what it takes, in order: ("node", name, slot), ("parameter", name), ("constant", number, shape,
-      dtype) or ("literal", value, dtype); `parameters`: the names of those it uses, each once.
+      dtype) or ("literal", value, dtype); `parameters`: the names of those it uses, each once;
+    - `blocks`: the graphs inside a loop or branch, each a `MultiDiGraph`.
 
     Edges of `kind` "data" have `name`, the data's type; `operand`, the position at the node that takes it; `slot`,
     which of the results it is. Those of kind "shared" lead from each user of a parameter to the next, with the
     parameter's `name` and its `operand` position at the second.
 
     The graph itself has `name`, `inputs` and `outputs`, names in order, and `parameters`: shape and dtype by name.
+    For the way back it also has `results`, its outputs as operands, and their nesting, `structure`; `calls`, what is
+    known of each module call, by number; `buffers`, constants by name, and `updates`, what a run leaves in them; and
+    `tensors`, the parameters by name and the constants by number themselves.
 
     Raises:
         ImportError: networkx is not installed.
@@ -38,33 +44,33 @@ def to_networkx(graph: Graph) -> Any:
         >>> list(g.nodes), g.nodes["0"]["cls"], g.graph["outputs"]
         (['input', '0', '1'], 'Linear', ['1'])
     """
-    networkx = _networkx()
-    constants: dict[Constant, int] = {}
-    calls: dict[Scope | None, tuple[tuple[str, str, int], ...]] = {None: ()}
-    outputs = {output.node for output in graph.outputs if isinstance(output, Value)}
-    result = networkx.MultiDiGraph(
-        name=graph.name,
-        inputs=[node.name for node in graph.inputs],
+    networkx, records = _networkx(), Records(graph)
+    result = _graph(networkx, records, graph)
+    result.graph.update(
         outputs=[graph.operand_text(output) for output in graph.outputs],
-        parameters={graph.operand_text(p): tuple(p._type()) for p in graph.used_parameters()},
+        parameters={name: tuple(p._type()) for name, p in records.parameters.items()},
+        structure=getattr(graph, "structure", None),
+        updates=records.updates(),
+        buffers=records.buffers(),
     )
+    result.graph.update(calls=records.calls.rows, tensors=(records.parameters, list(records.constants)))
+    return result
+
+
+def _graph(networkx: Any, records: Records, graph: Graph) -> Any:
+    outputs = {output.node for output in graph.outputs if isinstance(output, Value)}
+    result = networkx.MultiDiGraph(**records.whole(graph))
     for node in graph.nodes:
-        types = graph.types[node]
         result.add_node(
             node.name,
             kind="input" if node.op == "input" else "op",
-            op=node.op,
-            attrs=dict(node.attrs),
-            shapes=[tuple(t.shape) for t in types],
-            dtypes=[t.dtype.name for t in types],
+            **records.node(graph, node),
             output=node in outputs,
             path=node.path,
             cls=node.scope.cls if node.scope is not None else "",
-            calls=_calls(node.scope, calls),
             layer=node.scope is not None and node.scope.library,
-            where=tuple(node.where) if node.where is not None else None,
-            operands=[_operand(graph, operand, constants) for operand in node.inputs],
-            parameters=[graph.operand_text(p) for p in dict.fromkeys(node.parameters)],
+            parameters=[records.graph.operand_text(p) for p in dict.fromkeys(node.parameters)],
+            blocks=[_graph(networkx, records, block) for block in node.blocks],
         )
     last: dict[Parameter, Node] = {}
     for node in graph.nodes:
@@ -75,10 +81,39 @@ def to_networkx(graph: Graph) -> Any:
             elif isinstance(operand, Parameter):
                 before = last.get(operand, node)
                 if before is not node:
-                    name = graph.operand_text(operand)
+                    name = records.graph.operand_text(operand)
                     result.add_edge(before.name, node.name, kind="shared", name=name, operand=position)
                 last[operand] = node
     return result
+
+
+def from_networkx(graph: Any) -> tuple[Graph, Any]:
+    """The graph that `to_networkx` wrote, with the same parameters, and the nesting of its outputs.
+
+    Nodes and their attributes count; edges only repeat what `operands` says.
+
+    Raises:
+        ArgumentTypeError: not a networkx graph.
+        GraphError: an attribute is missing or does not fit.
+    """
+    if not isinstance(getattr(graph, "graph", None), dict) or not callable(getattr(graph, "nodes", None)):
+        raise ArgumentTypeError(f"from_networkx: expects a networkx graph, got a {type(graph).__name__}")
+
+    def nodes(whole: Any) -> Any:
+        for name, row in whole["nodes"].nodes(data=True):
+            yield name, row, [{**block.graph, "nodes": block} for block in row["blocks"]]
+
+    try:
+        parameters, constants = graph.graph["tensors"]
+        whole = {**graph.graph, "nodes": graph}
+        result = rebuild(whole, nodes, parameters, constants, graph.graph["calls"])
+        return result, graph.graph["structure"]
+    except GraphnetError as error:
+        raise GraphError(f"from_networkx: {error}") from None
+    except KeyError as error:
+        raise GraphError(f"from_networkx: {error} is missing: not a graph that to_networkx wrote") from None
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        raise GraphError(f"from_networkx: not a graph that to_networkx wrote: {error}") from None
 
 
 def _networkx() -> Any:
@@ -87,27 +122,3 @@ def _networkx() -> Any:
         return importlib.import_module("networkx")
     except ImportError as error:
         raise ImportError("to_networkx needs the package networkx: pip install networkx") from error
-
-
-def _operand(graph: Graph, operand: Operand, constants: dict[Constant, int]) -> tuple[object, ...]:
-    if isinstance(operand, Value):
-        return "node", operand.node.name, operand.slot
-    if isinstance(operand, Literal):
-        return "literal", operand.value, operand.dtype.name
-    if isinstance(operand, Parameter):
-        return "parameter", graph.operand_text(operand)
-    shape, dtype = operand._type()
-    return "constant", constants.setdefault(operand, len(constants)), tuple(shape), dtype.name
-
-
-def _calls(
-    scope: Scope | None, known: dict[Scope | None, tuple[tuple[str, str, int], ...]]
-) -> tuple[tuple[str, str, int], ...]:
-    missing: list[Scope] = []
-    while scope is not None and scope not in known:
-        missing.append(scope)
-        scope = scope.parent
-    calls = known[scope]
-    for inner in reversed(missing):
-        calls = known[inner] = (*calls, (inner.path, inner.cls, len(known)))
-    return calls
