@@ -24,7 +24,6 @@ from graphnet.program import (
     show_config,
 )
 from graphnet.recorded import graph_of
-from graphnet.serialization import load, save
 from graphnet.tensor import (
     Size,
     Tensor,
@@ -48,6 +47,7 @@ if _TYPE_CHECKING:
     from graphnet.inspection import Inspection, inspect
     from graphnet.interchange import from_json, from_networkx
     from graphnet.onnx import from_onnx, to_onnx
+    from graphnet.serialization import load, save
 
 __getattr__, __dir__ = _attach(
     "graphnet",
@@ -58,7 +58,9 @@ __getattr__, __dir__ = _attach(
         "from_json": "graphnet.interchange",
         "from_networkx": "graphnet.interchange",
         "from_onnx": "graphnet.onnx",
+        "load": "graphnet.serialization",
         "onnx": "graphnet.onnx",
+        "save": "graphnet.serialization",
         "to_onnx": "graphnet.onnx",
         "utils": "graphnet.utils",
     },
