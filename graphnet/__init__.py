@@ -7,6 +7,7 @@ from graphnet.extension import extend as _extend
 _extend(__path__)
 
 from graphnet import errors, kernels, nn, optim
+from graphnet import notebook as _notebook  # noqa: F401 it makes modules and graphs show themselves in Jupyter
 from graphnet.compile import TrainStep, compile
 from graphnet.device import device
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64

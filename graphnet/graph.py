@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from graphnet import ir
 from graphnet.dtypes import as_dtype, float32
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
-from graphnet.export import dot, jsons, nx, render
+from graphnet.export import dot, jsons, nx
 from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
 from graphnet.nn.naming import free_name, parameter_names
@@ -433,9 +433,10 @@ class Graph(ir.Graph):
         result.verify()
         return result
 
+    _bundle: ClassVar[Any] = None  # what notebooks show; `graphnet.notebook` puts it here
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        svg = render.svg(self.to_dot())
-        return {"text/plain": str(self)} if svg is None else {"text/plain": str(self), "image/svg+xml": svg}
+        return self._bundle(self) if self._bundle is not None else {"text/plain": str(self)}
 
     def __repr__(self) -> str:
         return str(self)

@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "replay": {"errors", "ir", "passes", "tensor"},
     "graph": {"errors", "dtypes", "ir", "ops", "places", "passes", "program", "replay", "tensor", "nn", "export"},
     "trace": {"errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
+    "notebook": {"export", "keys", "tensor", "nn", "graph", "trace"},
     "drawing": {"errors", "export", "graph", "trace"},
     "inspection": {
         *("errors", "ir", "passes", "keys", "tensor", "nn", "export", "replay", "graph", "trace", "recorded", "drawing")

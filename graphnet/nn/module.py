@@ -19,7 +19,7 @@ from graphnet.nn.parameter import StateTensor
 from graphnet.nn.registry import Registry, not_initialized
 from graphnet.nn.state import LoadResult, load_into
 from graphnet.places import constructor_site
-from graphnet.tensor.core import check_tensor
+from graphnet.tensor.core import Base, check_tensor
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
 
@@ -49,6 +49,7 @@ class Module(Registry):
 
     training: bool
     _library: ClassVar[bool] = True
+    _bundle: ClassVar[Any] = None  # what notebooks show; `graphnet.notebook` puts it here
     _forward_hooks: dict[int, Hook]
     _forward_pre_hooks: dict[int, Hook]
 
@@ -88,6 +89,8 @@ class Module(Registry):
         first = not fields["_called"]
         if first:
             fields["_called"] = True
+            if parent is None and not kwargs:  # what notebooks draw it with
+                fields["_given"] = [(a.shape, a.dtype) for a in args if isinstance(a, Base)]
             warn_unregistered(self, scope)
         try:
             for value in (*args, *kwargs.values()) if kwargs else args:
@@ -309,6 +312,9 @@ class Module(Registry):
     def extra_repr(self) -> str:
         """What `repr` shows between the parentheses."""
         return ""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return self._bundle(self) if self._bundle is not None else {"text/plain": repr(self)}
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
