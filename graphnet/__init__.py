@@ -49,6 +49,7 @@ if _TYPE_CHECKING:
     from graphnet.interchange import from_json, from_networkx
     from graphnet.onnx import from_onnx, to_onnx
     from graphnet.serialization import load, save
+    from graphnet.training import evaluate, fit
 
 __getattr__, __dir__ = _attach(
     "graphnet",
@@ -61,6 +62,8 @@ __getattr__, __dir__ = _attach(
         "from_onnx": "graphnet.onnx",
         "load": "graphnet.serialization",
         "onnx": "graphnet.onnx",
+        "evaluate": "graphnet.training",
+        "fit": "graphnet.training",
         "save": "graphnet.serialization",
         "to_onnx": "graphnet.onnx",
         "utils": "graphnet.utils",
@@ -97,6 +100,8 @@ __all__ = [
     "dtype",
     "enable_grad",
     "errors",
+    "evaluate",
+    "fit",
     "float32",
     "float64",
     "from_json",

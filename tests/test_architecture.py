@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "compile": {"errors", "ir", "passes", "program", "tensor", "nn", "optim", "graph", "trace"},
     "serialization": {"errors", "dtypes", "tensor", "nn", "optim"},
+    "training": {"errors", "whole", "keys", "places", "tensor", "nn", "optim", "utils", "compile", "serialization"},
     "recorded": {"errors", "ir", "tensor", "graph"},
     "interchange": {"graph"},
     "onnx": {"errors", "dtypes", "ir", "ops", "tensor", "nn", "graph", "trace"},
