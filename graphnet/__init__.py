@@ -48,6 +48,7 @@ if _TYPE_CHECKING:
     from graphnet.inspection import Inspection, inspect
     from graphnet.interchange import from_json, from_networkx
     from graphnet.onnx import from_onnx, to_onnx
+    from graphnet.pytorch import from_torch
     from graphnet.serialization import load, save
     from graphnet.training import evaluate, fit
 
@@ -61,6 +62,7 @@ __getattr__, __dir__ = _attach(
         "from_networkx": "graphnet.interchange",
         "from_onnx": "graphnet.onnx",
         "load": "graphnet.serialization",
+        "from_torch": "graphnet.pytorch",
         "onnx": "graphnet.onnx",
         "evaluate": "graphnet.training",
         "fit": "graphnet.training",
@@ -107,6 +109,7 @@ __all__ = [
     "from_json",
     "from_networkx",
     "from_onnx",
+    "from_torch",
     "get_float32_matmul_precision",
     "get_num_threads",
     "get_rng_state",

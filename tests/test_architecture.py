@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"errors", "whole", "keys", "places", "tensor", "nn", "optim", "utils", "compile", "serialization"},
     "recorded": {"errors", "ir", "tensor", "graph"},
     "interchange": {"graph"},
+    "pytorch": {"errors", "dtypes", "tensor", "nn"},
     "onnx": {"errors", "dtypes", "ir", "ops", "tensor", "nn", "graph", "trace"},
     "kernels": {"errors", "program"},
     "data": {"errors", "dtypes", "tensor"},
