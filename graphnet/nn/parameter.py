@@ -81,6 +81,10 @@ class StateTensor(Tensor):
             return TensorType(self._lazy.shape, self._dtype)
         return TensorType(self._values().shape, self._dtype)
 
+    def _fits(self, shape: Shape) -> bool:
+        # The sizes of a lazy one are learnt from what a traced graph writes into it.
+        return len(shape) == len(self._lazy.shape) if self._lazy is not None else super()._fits(shape)
+
     def _missing(self) -> GraphnetError:
         return UninitializedError(
             f"a lazy {type(self).__name__.lower()} of shape {render_shape(self.shape)} "

@@ -20,6 +20,7 @@ from graphnet.ops.table import ANY, FLOAT, INDEX, Attrs, Op, Site, broadcast, re
 
 __all__: list[str] = []
 
+_SMALLEST = float(np.float32(1e-12))  # what binary_cross_entropy divides by at least, as PyTorch's
 _REDUCTIONS = {"none": 0.0, "mean": 1.0, "sum": 2.0}
 
 
@@ -212,6 +213,17 @@ def _second_logits(n: Site, v: Any) -> Any:
     return n("mul", turned, n("reshape", _total_target(n), shape=(n.shapes[0][0], 1)))
 
 
+def _second_target(n: Site, v: Any) -> Any:
+    """For probabilities as targets: (1 - smoothing) w (<p, v> - v), times what flows into the row."""
+    rows = n.shapes[0][0]
+    apart = n("sub", _row_sum(n, n("mul", n("softmax", n.x(0)), v)), v)
+    apart = n("mul", apart, 1 - n.attrs["label_smoothing"])
+    if len(n.shapes) > 3:
+        apart = n("mul", apart, n.x(3))
+    flow = n("div", n.x(2), rows) if n.attrs["reduction"] == "mean" else n.x(2)
+    return n("mul", apart, n("reshape", flow, shape=(rows, 1)) if n.attrs["reduction"] == "none" else flow)
+
+
 def _second_flow(n: Site, v: Any) -> Any:
     """<v, gradient for a flow of 1>."""
     one = n("expand", 1, shape=n.shapes[2])
@@ -227,9 +239,9 @@ register(
         operands=(FLOAT, ANY, FLOAT, FLOAT),
         optional=1,
         reference=_cross_entropy_backward_reference,
-        gradients=(_second_logits, None, _second_flow, None),
+        gradients=(_second_logits, _second_target, _second_flow, None),
         promote="none",
-        saves=("0123", "", "013", ""),
+        saves=("0123", "023", "013", ""),
         kernel="cross_entropy_backward",
         params=_loss_params,
         flops=6,  # those of softmax, and the difference to the target
@@ -317,9 +329,9 @@ def _binary_reference(x: Any, target: Any) -> Any:
 
 
 def _binary_target(n: Site, g: Any) -> Any:
+    """log(1 - x) - log x, infinite at the ends, as PyTorch's."""
     x = n.x(0)
-    less = n("maximum", n("log1p", n("neg", x)), -100)
-    return n("mul", g, n("sub", less, n("maximum", n("log", x), -100)))
+    return n("mul", g, n("sub", n("log1p", n("neg", x)), n("log", x)))
 
 
 register(
@@ -332,7 +344,7 @@ register(
             lambda n, g: n(
                 "div",
                 n("mul", g, n("sub", n.x(0), n.x(1))),
-                n("maximum", n("mul", n("sub", 1, n.x(0)), n.x(0)), 1e-12),
+                n("maximum", n("mul", n("sub", 1, n.x(0)), n.x(0)), _SMALLEST),
             ),
             _binary_target,
         ),
