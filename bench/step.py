@@ -1,241 +1,172 @@
-"""One training step and one inference of small networks: graphnet, NumPy by hand, PyTorch and JAX.
+"""One training step and one inference of small networks: graphnet, NumPy by hand, PyTorch, JAX and ONNX Runtime.
 
-    python -m bench.step [--threads N] [--rounds N] [--out FILE]
+    python -m bench.step [--threads N] [--rounds N] [--networks NAME,...] [--contestants NAME,...] [--out FILE]
 
-All contestants start from the same weights and must agree on them after three steps. Then they take turns in
-one process, some milliseconds each, so that a slow moment of the machine hits all of them. A row's ratio is
-the median over the turns of (contestant's time / graphnet's time): above 1, graphnet is faster.
+Every contestant has a process of its own, so that no library's waiting threads disturb another. They take turns of some
+milliseconds, forwards and backwards (ABBA), with a pause before each turn in which the last one's threads fall asleep.
+All start from the same weights and must agree on them after three steps. A ratio is the median over the rounds of
+(graphnet compiled / contestant) within a round: below 1, graphnet is faster.
+
+A virtual machine's two processors are not always two near cores. Before each round on two threads a probe looks; rounds
+are put off while they are not, and a network whose rounds could not be is marked.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
+import pickle
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO
 
-RATE, MOMENTUM = 0.01, 0.9
-CASES = [(10, 256, 10, 2), (64, 128, 10, 32), (784, 256, 10, 64)]  # input, hidden, output, batch
+from bench.contestants import CONTESTANTS, Contestant, make_case, version
 
-
-class Case(NamedTuple):
-    """What every contestant is given: weights as (out, in), biases, a batch and its labels."""
-
-    weights: list[Any]
-    x: Any
-    labels: Any
-
-
-class Contestant(NamedTuple):
-    step: Callable[[], Any]
-    infer: Callable[[], Any]
-    weights: Callable[[], list[Any]]
-
-
-def network(case: Case) -> tuple[Any, Any]:
-    """graphnet's network and optimizer."""
-    import graphnet as gn
-    from graphnet import nn
-
-    w1, b1, w2, b2 = case.weights
-    net = nn.Sequential(nn.Linear(*w1.shape[::-1]), nn.ReLU(), nn.Linear(*w2.shape[::-1]))
-    net.load_state_dict({"0.weight": w1, "0.bias": b1, "2.weight": w2, "2.bias": b2})
-    return net, gn.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM)
-
-
-def graphnet(case: Case) -> Contestant:
-    """Eager, as a training loop is usually written."""
-    import numpy as np
-
-    import graphnet as gn
-    from graphnet import nn
-
-    net, optimizer = network(case)
-    x, labels = gn.from_numpy(case.x), gn.from_numpy(case.labels)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(net(x), labels).backward()
-        optimizer.step()
-
-    def infer() -> Any:
-        with gn.no_grad():
-            return net(x)
-
-    return Contestant(step, infer, lambda: [np.asarray(p.data) for p in net.parameters()])
-
-
-def compiled(case: Case) -> Contestant:
-    """graphnet with the whole step as one call into C++."""
-    import numpy as np
-
-    import graphnet as gn
-    from graphnet import nn
-
-    net, optimizer = network(case)
-    x, labels = gn.from_numpy(case.x), gn.from_numpy(case.labels)
-    train, infer = gn.TrainStep(net, nn.CrossEntropyLoss(), optimizer), gn.compile(net)
-    return Contestant(
-        lambda: train(x, labels), lambda: infer(x), lambda: [np.asarray(p.data) for p in net.parameters()]
-    )
-
-
-def by_hand(case: Case) -> Contestant:
-    """What one would write with NumPy alone; it allocates, but does nothing twice."""
-    import numpy as np
-
-    x, labels = case.x, case.labels
-    parameters = [w.copy() for w in case.weights]
-    momenta = [np.zeros_like(w) for w in parameters]
-    rows = np.arange(len(labels))
-
-    def infer() -> Any:
-        w1, b1, w2, b2 = parameters
-        return np.maximum(x @ w1.T + b1, 0) @ w2.T + b2
-
-    def step() -> None:
-        w1, b1, w2, b2 = parameters
-        hidden = np.maximum(x @ w1.T + b1, 0)
-        logits = hidden @ w2.T + b2
-        error = np.exp(logits - logits.max(axis=1, keepdims=True))
-        error /= error.sum(axis=1, keepdims=True)
-        error[rows, labels] -= 1
-        error /= len(labels)
-        back = error @ w2
-        back[hidden <= 0] = 0
-        gradients = (back.T @ x, back.sum(axis=0), error.T @ hidden, error.sum(axis=0))
-        for parameter, momentum, gradient in zip(parameters, momenta, gradients):
-            momentum *= MOMENTUM
-            momentum += gradient
-            parameter -= RATE * momentum
-
-    return Contestant(step, infer, lambda: parameters)
-
-
-def pytorch(case: Case) -> Contestant:
-    import torch
-    from torch import nn
-
-    w1, b1, w2, b2 = case.weights
-    net = nn.Sequential(nn.Linear(*w1.shape[::-1]), nn.ReLU(), nn.Linear(*w2.shape[::-1]))
-    for parameter, value in zip(net.parameters(), (w1, b1, w2, b2)):
-        parameter.data = torch.from_numpy(value.copy())
-    optimizer = torch.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM)
-    x, labels = torch.from_numpy(case.x), torch.from_numpy(case.labels)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(net(x), labels).backward()
-        optimizer.step()
-
-    def infer() -> Any:
-        with torch.inference_mode():
-            return net(x)
-
-    return Contestant(step, infer, lambda: [p.detach().numpy() for p in net.parameters()])
-
-
-def jax(case: Case) -> Contestant:
-    """Compiled as a whole by jax.jit; compiling is not timed."""
-    import jax
-    import jax.numpy as jnp
-
-    def forward(parameters: Any, x: Any) -> Any:
-        w1, b1, w2, b2 = parameters
-        return jnp.maximum(x @ w1.T + b1, 0) @ w2.T + b2
-
-    def loss(parameters: Any, x: Any, labels: Any) -> Any:
-        logits = jax.nn.log_softmax(forward(parameters, x))
-        return -jnp.take_along_axis(logits, labels[:, None], axis=1).mean()
-
-    def update(parameters: Any, momenta: Any, x: Any, labels: Any) -> Any:
-        gradients = jax.grad(loss)(parameters, x, labels)
-        momenta = [MOMENTUM * m + g for m, g in zip(momenta, gradients)]
-        return [p - RATE * m for p, m in zip(parameters, momenta)], momenta
-
-    x, labels = jnp.asarray(case.x), jnp.asarray(case.labels)
-    parameters = [jnp.asarray(w) for w in case.weights]
-    state = [parameters, [jnp.zeros_like(p) for p in parameters]]
-    train, run = jax.jit(update), jax.jit(forward)
-
-    def step() -> None:
-        state[:] = train(state[0], state[1], x, labels)
-        jax.block_until_ready(state)
-
-    return Contestant(step, lambda: run(state[0], x).block_until_ready(), lambda: state[0])
-
-
-CONTESTANTS = {"graphnet": graphnet, "compiled": compiled, "numpy": by_hand, "torch": pytorch, "jax": jax}
-
-
-def installed() -> dict[str, str]:
-    """The packages of the contestants that are here, with their versions."""
-    found = {}
-    for name in ("graphnet", "numpy", "torch", "jax"):
-        try:
-            found[name] = str(importlib.import_module(name).__version__)
-        except ImportError:
-            continue
-    return found
-
-
-def repeats(run: Callable[[], Any], seconds: float) -> int:
-    """How often to run it for a turn of about that long; warms it up too."""
-    count = 1
-    while True:
-        took = timed(run, count) * count
-        if took > seconds / 2:
-            return max(1, round(count * seconds / took))
-        count *= 2
+# Name, widths, batch, and what graphnet's step and inference may take of the best contestant's time.
+NETWORKS: dict[str, tuple[list[int], int, float, float]] = {
+    "10-256-10, 2": ([10, 256, 10], 2, 0.08, 0.5),
+    "64-128-10, 32": ([64, 128, 10], 32, 0.25, 0.9),
+    "784-256-10, 64": ([784, 256, 10], 64, 0.58, 0.9),
+    "784-256-10, 256": ([784, 256, 10], 256, 0.80, 0.9),
+    "64-(64)x20-10, 32": ([64] * 21 + [10], 32, 0.35, 0.9),
+    "1024-4096-1024, 256": ([1024, 4096, 1024], 256, 0.80, 0.9),
+}
+KINDS = ("step", "infer")
+TURN = 0.01  # seconds
 
 
 def timed(run: Callable[[], Any], count: int) -> float:
+    """Seconds for one run."""
     start = time.perf_counter()
     for _ in range(count):
         run()
     return (time.perf_counter() - start) / count
 
 
-def measure(sizes: tuple[int, int, int, int], names: list[str], rounds: int) -> dict[str, Any]:
-    """Times in seconds and ratios to graphnet, for a training step and for inference."""
+def turn(run: Callable[[], Any]) -> float:
+    """Seconds for one run, from about TURN seconds of runs after some to warm up."""
+    count, took = 1, timed(run, 1)
+    while took * count < TURN / 3:
+        count *= 3
+        took = timed(run, count)
+    return timed(run, max(1, round(TURN / took)))
+
+
+def work(name: str, given: BinaryIO, answers: BinaryIO) -> None:
+    """A contestant's process: does as it is told until told to end."""
+    contestant = Contestant(None, None, None)
+    while True:
+        what, *arguments = pickle.load(given)
+        answer: Any = None
+        if what == "end":
+            return
+        try:
+            if what == "make":
+                contestant = CONTESTANTS[name](make_case(*arguments))
+                if contestant.step is not None and contestant.parameters is not None:
+                    for _ in range(3):
+                        contestant.step()
+                    import numpy as np
+
+                    answer = [np.array(p) for p in contestant.parameters()]
+            elif what == "probe":
+                from graphnet import _core
+
+                answer = _core.probe()
+            else:
+                run = getattr(contestant, what)
+                answer = None if run is None else turn(run)
+        except Exception as error:  # told to the other side, which goes on without it
+            answer = error
+        pickle.dump(answer, answers)
+        answers.flush()
+
+
+class Worker:
+    """A contestant's process, seen from outside."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        command = [sys.executable, "-m", "bench.step", "--worker", name]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, *what: Any) -> Any:
+        """Have it do something."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        pickle.dump(what, self._process.stdin)
+        self._process.stdin.flush()
+        answer = pickle.load(self._process.stdout)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def end(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        pickle.dump(("end",), self._process.stdin)
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def near_cores(worker: Worker) -> bool:
+    """Whether the two processors are two cores near each other."""
+    trip, first, second = worker.ask("probe")
+    return 75 < trip < 200 and min(first, second) > 0.8 * max(first, second)
+
+
+def start(workers: list[Worker], widths: list[int], batch: int) -> list[Worker]:
+    """Give all the same network; those that train it, and to the same weights."""
     import numpy as np
 
-    inputs, hidden, outputs, batch = sizes
-    random = np.random.default_rng(0)
-    shapes = ((hidden, inputs), (hidden,), (outputs, hidden), (outputs,))
-    weights = [(random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32) for shape in shapes]
-    x = random.standard_normal((batch, inputs)).astype(np.float32)
-    case = Case(weights, x, random.integers(0, outputs, batch))
-    contestants = {name: CONTESTANTS[name](case) for name in names}
-    for _ in range(3):
-        for contestant in contestants.values():
-            contestant.step()
-    for contestant in contestants.values():
-        for value, expected in zip(contestant.weights(), contestants["graphnet"].weights()):
-            np.testing.assert_allclose(np.asarray(value), expected, rtol=2e-4, atol=2e-6)
-    result: dict[str, Any] = {"sizes": sizes}
-    for what in ("step", "infer"):
-        runs = {name: getattr(contestant, what) for name, contestant in contestants.items()}
-        counts = {name: repeats(run, 0.01) for name, run in runs.items()}
-        times: dict[str, list[float]] = {name: [] for name in runs}
-        for turn in range(rounds):
-            order = names if turn % 2 == 0 else names[::-1]
-            for name in order:
-                times[name].append(timed(runs[name], counts[name]))
-        result[what] = {
+    expected: Any = None
+    found = []
+    for worker in workers:
+        try:
+            parameters = worker.ask("make", widths, batch)
+        except Exception as error:
+            print(f"  {worker.name} does not take part: {error!s:.200}", file=sys.stderr)
+            continue
+        found.append(worker)
+        if expected is None:
+            expected = parameters
+        for value, other in zip(parameters or (), expected):
+            np.testing.assert_allclose(value, other, rtol=2e-3, atol=2e-5, err_msg=worker.name)
+    return found
+
+
+def measure(workers: list[Worker], threads: int, rounds: int, patience: float) -> dict[str, Any]:
+    """Times in seconds, and graphnet's over theirs, for a training step and for inference."""
+    result: dict[str, Any] = {"placed": True}
+    for kind in KINDS:
+        times: dict[str, list[float]] = {}
+        for number in range(rounds):
+            until = time.monotonic() + patience
+            while threads > 1 and not near_cores(workers[0]):
+                if time.monotonic() > until:
+                    result["placed"] = False
+                    break
+                time.sleep(0.05)
+            for worker in workers if number % 2 == 0 else workers[::-1]:
+                time.sleep(0.002 if threads == 1 else 0.03)
+                seconds = worker.ask(kind)
+                if seconds is not None:
+                    times.setdefault(worker.name, []).append(seconds)
+        mine = times["compiled"]
+        result[kind] = {
             name: {
                 "seconds": statistics.median(values),
-                "ratio": statistics.median(v / g for v, g in zip(values, times["graphnet"])),
+                "ratio": statistics.median(own / value for own, value in zip(mine, values)),
             }
             for name, values in times.items()
         }
+        peers = [name for name in result[kind] if name not in ("compiled", "graphnet")]
+        result[kind]["best"] = max(peers, key=lambda name: result[kind][name]["ratio"]) if peers else None
     return result
 
 
@@ -249,50 +180,71 @@ def processor() -> str:
     return next(names, platform.machine())
 
 
-def main() -> None:
+def options() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.step", description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1, help="CPUs that each may use (default: 1)")
-    parser.add_argument("--rounds", type=int, default=60, help="turns of each contestant (default: 60)")
+    parser.add_argument("--rounds", type=int, default=20, help="turns of each contestant (default: 20)")
+    parser.add_argument("--networks", default="", help="only those whose name begins so, with ; between")
+    parser.add_argument("--contestants", default="", help="only these, with commas between")
+    parser.add_argument("--patience", type=float, default=2.0, help="seconds to wait for two near cores (default: 2)")
     parser.add_argument("--out", type=Path, help="write the results into this file, as JSON")
-    arguments = parser.parse_args()
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run it."""
+    given = options()
+    if given.worker:
+        answers = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)  # what libraries print is not an answer
+        return work(given.worker, sys.stdin.buffer, answers)
     # Before any of them is imported; being kept on that many CPUs holds the ones that read no variable.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = str(arguments.threads)
+        os.environ[variable] = str(given.threads)
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
-
-    versions = installed()
-    if "graphnet" not in versions:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.threads])
+    wanted = given.contestants.split(",") if given.contestants else list(CONTESTANTS)
+    versions = {name: found for name in CONTESTANTS if name in wanted and (found := version(name)) is not None}
+    if "compiled" not in versions:
         sys.exit("bench.step: graphnet is not installed: run pip install . in the repository's root")
-    config = importlib.import_module("graphnet").config()
+    import graphnet as gn
+
+    config = gn.config()
     machine = {
         "cpu": processor(),
-        "threads": arguments.threads,
+        "threads": given.threads,
         "target": config["target"],
         "compiler": config["compiler"],
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": {name: found for name, found in versions.items() if "." not in name and name != "compiled"},
     }
-    print(f"{machine['cpu']}, {arguments.threads} thread(s), graphnet for {config['target']}, {config['compiler']}")
-    print("Python " + machine["python"] + "".join(f", {name} {version}" for name, version in versions.items()))
-    print("µs per call; in brackets the time as a multiple of graphnet's\n")
-    names = [name for name in CONTESTANTS if name in versions or name == "compiled"]
-    print(f"{'network':<14}{'batch':>6}  {'':<8}" + "".join(f"{name:>18}" for name in names))
+    print(f"{machine['cpu']}, {given.threads} thread(s), graphnet for {config['target']}, {config['compiler']}")
+    print("Python " + platform.python_version() + "".join(f", {n} {v}" for n, v in machine["versions"].items()))
+    print("µs per call; in brackets graphnet's time compiled over it (below 1: graphnet is faster)\n")
+    everyone = [Worker(name) for name in versions]
     results = []
-    for sizes in CASES:
-        result = measure(sizes, names, arguments.rounds)
+    for name, (widths, batch, *bars) in NETWORKS.items():
+        if not any(name.startswith(part) for part in given.networks.split(";")):
+            continue
+        workers = start(everyone, widths, batch)
+        result = {"network": name, **measure(workers, given.threads, given.rounds, given.patience)}
         results.append(result)
-        for what in ("step", "infer"):
-            row = f"{'-'.join(map(str, sizes[:3])):<14}{sizes[3]:>6}  {what:<8}"
-            for name in names:
-                cell = result[what][name]
-                row += f"{cell['seconds'] * 1e6:>10.1f} ({cell['ratio']:.2f}×)"
-            print(row, flush=True)
-    if arguments.out is not None:
-        arguments.out.write_text(
-            json.dumps({"machine": machine, "results": results}, indent=2) + "\n", encoding="utf-8"
-        )
-        print(f"\nwrote {arguments.out}")
+        for kind, bar in zip(KINDS, bars):
+            cells = result[kind]
+            best = cells["best"]
+            row = "".join(
+                f"  {who} {cells[who]['seconds'] * 1e6:.1f} ({cells[who]['ratio']:.2f})" for who in cells if who != "best"
+            )
+            verdict = f"{cells[best]['ratio']:.3f} of {best}'s, wanted {bar}" if best else ""
+            mark = "" if result["placed"] else "  (not two near cores)"
+            print(f"{name:<20} {kind:<6}{row}\n{'':<27} {verdict}{mark}", flush=True)
+    for worker in everyone:
+        worker.end()
+    if given.out is not None:
+        given.out.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n", encoding="utf-8")
+        print(f"\nwrote {given.out}")
 
 
 if __name__ == "__main__":
