@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ def make_case(widths: list[int], batch: int) -> Case:
 
     random = np.random.default_rng(0)
     parameters = []
-    for fan_in, fan_out in zip(widths, widths[1:]):
+    for fan_in, fan_out in itertools.pairwise(widths):
         scale = np.sqrt(2 / fan_in)
         parameters.append((random.standard_normal((fan_out, fan_in)) * scale).astype(np.float32))
         parameters.append((random.standard_normal(fan_out) * 0.1).astype(np.float32))

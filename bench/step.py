@@ -117,7 +117,7 @@ class Worker:
 def near_cores(worker: Worker) -> bool:
     """Whether the two processors are two cores near each other."""
     trip, first, second = worker.ask("probe")
-    return 75 < trip < 200 and min(first, second) > 0.8 * max(first, second)
+    return bool(75 < trip < 200 and min(first, second) > 0.8 * max(first, second))
 
 
 def start(workers: list[Worker], widths: list[int], batch: int) -> list[Worker]:
@@ -199,7 +199,8 @@ def main() -> None:
     if given.worker:
         answers = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)  # what libraries print is not an answer
-        return work(given.worker, sys.stdin.buffer, answers)
+        work(given.worker, sys.stdin.buffer, answers)
+        return
     # Before any of them is imported; being kept on that many CPUs holds the ones that read no variable.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(given.threads)
@@ -235,7 +236,9 @@ def main() -> None:
             cells = result[kind]
             best = cells["best"]
             row = "".join(
-                f"  {who} {cells[who]['seconds'] * 1e6:.1f} ({cells[who]['ratio']:.2f})" for who in cells if who != "best"
+                f"  {who} {cells[who]['seconds'] * 1e6:.1f} ({cells[who]['ratio']:.2f})"
+                for who in cells
+                if who != "best"
             )
             verdict = f"{cells[best]['ratio']:.3f} of {best}'s, wanted {bar}" if best else ""
             mark = "" if result["placed"] else "  (not two near cores)"

@@ -14,10 +14,11 @@ from graphnet.nn.naming import structure_cell, structure_version
 from graphnet.optim import Optimizer
 from graphnet.passes import Update, add_updates, clip_norm, optimize
 from graphnet.program import Array, Caller, Program, set_tensor_layout
+from graphnet.specialize import Specialized
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor
 from graphnet.tensor.autograd import Memory
 from graphnet.tensor.core import make
-from graphnet.trace import trace
+from graphnet.trace import Spec, trace
 
 __all__ = ["Compiled", "TrainStep", "compile"]
 
@@ -66,6 +67,7 @@ class Compiled:
 
     def __init__(self, network: Any) -> None:
         self.network = network
+        self._graphs = Specialized(lambda specs: trace(self.network, *specs))
         self._caller = Caller(train=False)
         self._call = self._caller.call
 
@@ -87,10 +89,10 @@ class Compiled:
         result = self._call(tensors)
         if result is not NotImplemented:
             return result
-        graph = trace(self.network, *tensors)
-        fused = optimize(graph)
-        program = Program(fused, fused.outputs)
-        plan = _callable(program, graph.structure)
+        found, structure = self._graphs.find(_types(tensors), structure_version)
+        graph = optimize(found)
+        program = Program(graph, graph.outputs)
+        plan = _callable(program, structure)
         plan.info = _Info(_types(tensors), program, structure_version())
         _keep(self._caller, plan)
         return plan.run(tensors)
@@ -160,6 +162,7 @@ class TrainStep:
         if not isinstance(optimizer, Optimizer):
             raise ArgumentTypeError(f"TrainStep: expects an optimizer, got a {type(optimizer).__name__}")
         self.network, self.loss, self.optimizer = network, loss, optimizer
+        self._graphs = Specialized(self._gradient)
         self._caller = Caller(train=True)
         self._call = self._caller.call
         self.max_grad_norm = max_grad_norm
@@ -230,11 +233,16 @@ class TrainStep:
             )
         )
 
-    def _build(self, tensors: tuple[Any, ...]) -> Any:
+    def _gradient(self, specs: Sequence[Spec]) -> Graph:
+        """The loss and its gradients."""
+
         def network(*arguments: Any) -> Any:
             return self.loss(self.network(*arguments[:-1]), arguments[-1])
 
-        gradient = trace(network, *tensors).gradient()
+        return trace(network, *specs).gradient()
+
+    def _build(self, tensors: tuple[Any, ...]) -> Any:
+        gradient, _ = self._graphs.find(_types(tensors), structure_version)
         found = dict(zip(gradient.trained(), gradient.outputs[1:]))
         updates = [_Update(p, group, self.optimizer.overwritten(p, group)) for p, group in self._chosen(found)]
         if not updates:

@@ -41,7 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inspection": {
         *("errors", "ir", "passes", "keys", "tensor", "nn", "export", "replay", "graph", "trace", "recorded", "drawing")
     },
-    "compile": {"errors", "ir", "passes", "program", "tensor", "nn", "optim", "graph", "trace"},
+    "specialize": {"errors", "ir", "passes", "graph", "trace"},
+    "compile": {"specialize", "errors", "ir", "passes", "program", "tensor", "nn", "optim", "graph", "trace"},
     "serialization": {"errors", "dtypes", "tensor", "nn", "optim"},
     "training": {"errors", "whole", "keys", "places", "tensor", "nn", "optim", "utils", "compile", "serialization"},
     "recorded": {"errors", "ir", "tensor", "graph"},

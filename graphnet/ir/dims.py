@@ -7,7 +7,10 @@ dimensions, in whichever direction the knowledge flows.
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 from collections.abc import Iterable, Mapping
+from types import FrameType
 from typing import Any, TypeAlias
 
 from graphnet.errors import TraceError, UninitializedError
@@ -19,6 +22,7 @@ __all__ = [
     "Symbol",
     "SymbolicDim",
     "Unifier",
+    "WatchedSymbol",
     "exact_quotient",
     "product",
     "render_shape",
@@ -27,6 +31,7 @@ __all__ = [
 ]
 
 _serial = itertools.count()
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _Terms: TypeAlias = "dict[tuple[Symbol, ...], int]"
 
 
@@ -61,6 +66,10 @@ class SymbolicDim:
         if self is other:
             return True
         if isinstance(other, (int, SymbolicDim)):
+            if isinstance(other, int):
+                for symbol in symbols((self,)):
+                    if isinstance(symbol, WatchedSymbol):
+                        symbol.look(sys._getframe(1))
             return _terms(self) == _terms(other)
         return NotImplemented
 
@@ -122,6 +131,29 @@ class Symbol(SymbolicDim):
 
     def __reduce__(self) -> tuple[object, ...]:
         return Symbol, (self.name, self.placeholder)  # a copy is an unknown of its own; within one pickle it stays one
+
+
+class WatchedSymbol(Symbol):
+    """A symbol that notes whether code outside the library compares it with a number, as in `if x.shape[0] == 1`."""
+
+    __slots__ = ("compared",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.compared = False
+
+    def __eq__(self, other: object) -> bool:
+        if self is not other and isinstance(other, int):
+            self.look(sys._getframe(1))
+        return self is other
+
+    def __hash__(self) -> int:
+        self.look(sys._getframe(1))  # `in {1, 2}` asks for the hash alone
+        return object.__hash__(self)
+
+    def look(self, frame: FrameType) -> None:
+        """Note that the symbol is compared there."""
+        self.compared = self.compared or not frame.f_code.co_filename.startswith(_PACKAGE)
 
 
 class Expr(SymbolicDim):

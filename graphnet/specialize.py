@@ -1,0 +1,74 @@
+"""Graphs for inputs of given types, traced once for all batch sizes where the network does not depend on them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphnet import ir
+from graphnet.errors import GraphnetError
+from graphnet.graph import Graph
+from graphnet.ir import TensorType, Unifier, WatchedSymbol
+from graphnet.passes import bind, resolve
+from graphnet.trace import Spec
+
+__all__ = ["Specialized"]
+
+KEPT = 16  # graphs per network; the one used longest ago goes first
+
+
+class Specialized:
+    """The graphs of one network by the types of its inputs.
+
+    A trace leaves the first size of every input open; inputs whose first sizes agree share one unknown. Where tracing
+    so fails, where the code compares the size with a number, and for sizes 0 and 1, which broadcast and squeeze in
+    ways of their own, the network is traced for the sizes as they are.
+
+    Args:
+        make: traces the network for inputs of these types.
+    """
+
+    def __init__(self, make: Callable[[Sequence[Spec]], Graph]) -> None:
+        self._make = make
+        self._open: OrderedDict[Any, tuple[Any, Graph | None]] = OrderedDict()
+        self.traces = 0
+
+    def find(self, types: Sequence[TensorType], version: Callable[[], Any]) -> tuple[ir.Graph, Any]:
+        """A graph with sizes as in these types, and how its outputs are nested."""
+        leads = list(dict.fromkeys(t.shape[0] for t in types if t.shape and int(t.shape[0]) > 1))
+        place = [leads.index(t.shape[0]) if t.shape and t.shape[0] in leads else None for t in types]
+        key = tuple((lead, t.dtype, t.shape[lead is not None :]) for lead, t in zip(place, types))
+        found = self._open.get(key)
+        if found is None or found[0] != version():
+            graph = self._trace_open(types, leads) if leads else None
+            self._open[key] = found = version(), graph
+            if len(self._open) > KEPT:
+                self._open.popitem(last=False)
+        self._open.move_to_end(key)
+        graph = found[1]
+        if graph is not None:
+            try:
+                bound = resolve(graph, bind(graph, types, Unifier()))
+                return bound, graph.structure
+            except GraphnetError:
+                pass  # these sizes are special to the network; tracing them says in which way
+        graph = self._trace([Spec(t.shape, t.dtype) for t in types])
+        return graph, graph.structure
+
+    def _trace(self, specs: Sequence[Spec]) -> Graph:
+        self.traces += 1
+        return self._make(specs)
+
+    def _trace_open(self, types: Sequence[TensorType], leads: list[Any]) -> Graph | None:
+        """The graph with open sizes; None where the network depends on them."""
+        symbols = [WatchedSymbol("batch" if i == 0 else f"batch{i}") for i in range(len(leads))]
+        specs = []
+        for shape, dtype in types:
+            first = (symbols[leads.index(shape[0])],) if shape and shape[0] in leads else shape[:1]
+            specs.append(Spec((*first, *shape[1:]), dtype))
+        try:
+            graph = self._trace(specs)
+        except GraphnetError:
+            return None
+        return None if any(symbol.compared for symbol in symbols) else graph

@@ -1,0 +1,96 @@
+"""New batch sizes: the same values as eager calls, without another trace where the graph is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphnet as gn
+from graphnet import nn
+from graphnet.nn import functional as F  # noqa: N812
+
+WEIGHT = np.random.default_rng(0).standard_normal((6, 6)).astype(np.float32)
+
+
+def positional(x: Any) -> Any:
+    return x + gn.from_numpy(WEIGHT[:4, :3])  # broadcasts with one row or four
+
+
+SIZES = (5, 4, 1, 9, 0, 5)
+# With each, whether its graph is the same for all sizes from 2 on.
+NETWORKS: dict[str, tuple[Callable[[Any], Any], bool]] = {
+    "plain": (lambda x: F.relu(x @ gn.from_numpy(WEIGHT[:3])).sum(1), True),
+    "mean over the batch": (lambda x: x.mean(0) * x.sum(), True),
+    "by its size": (lambda x: x.reshape(x.shape[0], 3, 1).expand(-1, -1, 2), True),
+    "by an expression": (lambda x: x.reshape(-1).reshape(x.shape[0] * 3), True),
+    "squeezed": (lambda x: x.squeeze(), True),
+    "compared": (lambda x: x * 2 if x.shape[0] == 4 else x * 3, False),
+    "compared in a tuple": (lambda x: x * 2 if x.shape == (4, 3) else x * 3, False),
+    "in a set": (lambda x: x * 2 if x.shape[0] in {4, 9} else x * 3, False),
+    "an expression compared": (lambda x: x * 2 if x.shape[0] * 3 == 12 else x * 3, False),
+    "ordered": (lambda x: x * 2 if x.shape[0] > 4 else x * 3, False),
+    "a number of it": (lambda x: x / float(x.shape[0] + 1), False),
+    "a loop over it": (lambda x: sum((x[i] for i in range(x.shape[0])), start=x.sum(0)), False),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_batch_sizes(name: str) -> None:
+    function, _ = NETWORKS[name]
+    fast = gn.compile(function)
+    for size in SIZES:
+        x = np.random.default_rng(size).standard_normal((size, 3)).astype(np.float32)
+        for _ in range(2):
+            expected = function(gn.from_numpy(x))
+            got = fast(x)
+            assert got.shape == expected.shape
+            np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, same) in NETWORKS.items() if same])
+def test_they_are_traced_once(name: str) -> None:
+    fast = gn.compile(NETWORKS[name][0])
+    for size in (5, 4, 9, 17, 5):
+        fast(np.ones((size, 3), np.float32))
+    assert fast._graphs.traces == 1
+    if name != "plain":
+        assert fast(np.ones((5, 3))).dtype is gn.float64  # another dtype is another graph
+        assert fast._graphs.traces == 2
+
+
+def test_sizes_that_fit_a_constant_only() -> None:
+    fast = gn.compile(positional)
+    for size in (4, 1, 4):
+        x = np.ones((size, 3), np.float32)
+        np.testing.assert_array_equal(fast(x).numpy(), positional(gn.from_numpy(x)).numpy())
+    with pytest.raises(gn.ShapeError, match="5"):
+        fast(np.ones((5, 3), np.float32))
+
+
+def test_inputs_with_sizes_of_their_own() -> None:
+    fast = gn.compile(lambda x, y: (x @ y.T).sum(1))
+    for m, n in ((3, 4), (5, 2), (4, 4), (1, 3), (2, 2)):
+        x, y = np.ones((m, 6), np.float32), np.ones((n, 6), np.float32)
+        np.testing.assert_array_equal(fast(x, y).numpy(), np.full(m, 6 * n, np.float32))
+
+
+def test_training_with_batches_of_any_size() -> None:
+    gn.manual_seed(1)
+    nets = [nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    optimizers = [gn.optim.Adam(net.parameters(), lr=0.01) for net in nets]
+    step = gn.TrainStep(nets[1], nn.CrossEntropyLoss(), optimizers[1])
+    random = np.random.default_rng(3)
+    for size in (8, 8, 8, 5, 8, 1, 8, 5, 3, 8, 8):
+        x, y = random.standard_normal((size, 4)).astype(np.float32), random.integers(0, 3, size)
+        optimizers[0].zero_grad()
+        loss = F.cross_entropy(nets[0](x), y)
+        loss.backward()
+        optimizers[0].step()
+        np.testing.assert_allclose(step(x, y).item(), loss.item(), rtol=1e-5)
+    assert step._graphs.traces == 2  # one for all sizes from 2 on
+    for a, b in zip(nets[0].parameters(), nets[1].parameters()):
+        np.testing.assert_allclose(b.numpy(force=True), a.numpy(force=True), rtol=1e-4, atol=1e-6)
