@@ -40,6 +40,20 @@ GN_INLINE V clamp(V x, T low, T high) {
 }
 #endif
 
+// The larger; where one is NaN, either.
+#if GN_VECTOR_BYTES == 64
+GN_INLINE VF larger(VF a, VF b) { return _mm512_maskz_max_ps(0xFFFF, a, b); }
+GN_INLINE VD larger(VD a, VD b) { return _mm512_maskz_max_pd(0xFF, a, b); }
+#elif GN_VECTOR_BYTES == 32
+GN_INLINE VF larger(VF a, VF b) { return _mm256_max_ps(a, b); }
+GN_INLINE VD larger(VD a, VD b) { return _mm256_max_pd(a, b); }
+#else
+template <class V>
+GN_INLINE V larger(V a, V b) {
+  return a > b ? a : b;
+}
+#endif
+
 GN_INLINE VF vabs(VF x) { return bit_as<VF>(bit_as<VI>(x) & 0x7FFFFFFF); }
 GN_INLINE VD vabs(VD x) { return bit_as<VD>(bit_as<VL>(x) & 0x7FFFFFFFFFFFFFFF); }
 // A non-negative x with s's sign.

@@ -73,9 +73,15 @@ bool hard_labels_only(const Entropy& e, const View& x) {
   return e.has_labels() && e.smoothing == 0 && e.classes > 0 && (e.classes == 1 || x.stride[1] == 1);
 }
 
+// As many rows as stay in L1.
+int64_t rows_together(int64_t n, int64_t item) {
+  constexpr int64_t kBytes = 16 << 10;
+  return std::clamp<int64_t>(kBytes / (n * item), 1, kRowsTogether);
+}
+
 }  // namespace
 
-void run_softmax(const Call& call, RowFunction row) {
+void run_softmax(const Call& call, RowFunction f) {
   const View &x = call.in[0], &y = call.out[0];
   const int last = x.rank - 1;
   const int64_t n = x.shape[last], item = kItemSize[static_cast<int>(x.dtype)];
@@ -86,19 +92,22 @@ void run_softmax(const Call& call, RowFunction row) {
   const bool flat = contiguous(x) && contiguous(y);
   const char* from = static_cast<const char*>(x.data);
   char* to = static_cast<char*>(y.data);
-  const bool streamed = dense_y && from != to && total * item > kStreamBytes && n >= 64;
+  const bool streamed = flat && from != to && total * item > kStreamBytes && n >= 64;
+  const int64_t together = flat ? rows_together(n, item) : 1;
   const auto body = [&](int part, int parts) {
     std::unique_ptr<double[]> buffer;
-    if (!dense_x || !dense_y || streamed) buffer.reset(new double[static_cast<size_t>(n)]);
-    for (int64_t i = rows * part / parts; i < rows * (part + 1) / parts; ++i) {
+    if (!dense_x || !dense_y || streamed) buffer.reset(new double[static_cast<size_t>((n * item + 7) / 8 * together)]);
+    const int64_t end = rows * (part + 1) / parts;
+    for (int64_t i = rows * part / parts; i < end; i += together) {
+      const int64_t m = std::min(together, end - i);
       const char* in = from + item * (flat ? i * n : row_offset(x, i));
       char* out = to + item * (flat ? i * n : row_offset(y, i));
       if (!dense_x) {
         copy_row(buffer.get(), 1, in, x.stride[last], n, item);
         in = reinterpret_cast<const char*>(buffer.get());
       }
-      row(in, dense_y && !streamed ? static_cast<void*>(out) : buffer.get(), n);
-      if (streamed) stream_copy(out, buffer.get(), static_cast<size_t>(n * item));
+      f(in, n, dense_y && !streamed ? static_cast<void*>(out) : buffer.get(), n, n, m);
+      if (streamed) stream_copy(out, buffer.get(), static_cast<size_t>(m * n * item));
       if (!dense_y) copy_row(out, y.stride[last], buffer.get(), 1, n, item);
     }
   };
@@ -113,22 +122,21 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
   const View &x = call.in[0], &out = call.out[0];
   const Entropy e(call, 2);
   if (!hard_labels_only(e, x)) return fallback(call);
-  constexpr int64_t kRows = 64;
   constexpr int kMaxParts = 64;
   struct alignas(128) Sums {
     double loss, weight;
   };
   Sums sums[kMaxParts];  // as many as there are parts: clearing all took longer than a small batch
-  const int64_t item = kItemSize[static_cast<int>(x.dtype)];
+  const int64_t item = kItemSize[static_cast<int>(x.dtype)], together = rows_together(e.classes, item);
   int used = 1;
   const auto body = [&](int part, int parts) {
     if (part == 0) used = parts;
     Sums s{0, 0};
     const int64_t end = e.rows * (part + 1) / parts;
-    for (int64_t i = e.rows * part / parts; i < end; i += kRows) {
-      const int64_t m = std::min(kRows, end - i);
-      int64_t labels[kRows];
-      double loss[kRows];
+    for (int64_t i = e.rows * part / parts; i < end; i += together) {
+      const int64_t m = std::min(together, end - i);
+      int64_t labels[kRowsTogether];
+      double loss[kRowsTogether];
       for (int64_t r = 0; r < m; ++r) labels[r] = e.label(i + r);
       f(static_cast<const char*>(x.data) + i * x.stride[0] * item, x.stride[0], e.classes, labels, m, loss);
       for (int64_t r = 0; r < m; ++r) {
@@ -160,21 +168,25 @@ void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel
   if (!hard_labels_only(e, x) || !(e.classes == 1 || out.stride[1] == 1)) return fallback(call);
   const double scale = e.reduction == 1 ? 1 / e.total_weight() : 1;
   const int64_t item = kItemSize[static_cast<int>(x.dtype)];
-  const bool streamed = x.data != out.data && e.rows * e.classes * item > kStreamBytes && e.classes >= 64;
+  const int64_t n = e.classes, together = rows_together(n, item);
+  const bool streamed = x.data != out.data && e.rows * n * item > kStreamBytes && n >= 64 && contiguous(out);
   const auto body = [&](int part, int parts) {
     std::unique_ptr<double[]> buffer;
-    if (streamed) buffer.reset(new double[static_cast<size_t>(e.classes)]);
-    for (int64_t i = e.rows * part / parts; i < e.rows * (part + 1) / parts; ++i) {
-      const int64_t label = e.label(i);
-      char* to = static_cast<char*>(out.data) + i * out.stride[0] * item;
-      if (label < 0) {
-        std::memset(to, 0, static_cast<size_t>(e.classes * item));
-        continue;
+    if (streamed) buffer.reset(new double[static_cast<size_t>((n * item + 7) / 8 * together)]);
+    const int64_t end = e.rows * (part + 1) / parts;
+    for (int64_t i = e.rows * part / parts; i < end; i += together) {
+      const int64_t m = std::min(together, end - i);
+      int64_t labels[kRowsTogether];
+      double factors[kRowsTogether];
+      for (int64_t r = 0; r < m; ++r) {
+        labels[r] = e.label(i + r);
+        if (labels[r] >= 0)
+          factors[r] = value(g, e.reduction == 0 ? (i + r) * g.stride[0] : 0) * scale * e.weight(labels[r]);
       }
-      const double factor = value(g, e.reduction == 0 ? i * g.stride[0] : 0) * scale * e.weight(label);
-      f(static_cast<const char*>(x.data) + i * x.stride[0] * item, streamed ? buffer.get() : static_cast<void*>(to),
-        e.classes, label, factor);
-      if (streamed) stream_copy(to, buffer.get(), static_cast<size_t>(e.classes * item));
+      char* to = static_cast<char*>(out.data) + i * out.stride[0] * item;
+      f(static_cast<const char*>(x.data) + i * x.stride[0] * item, x.stride[0],
+        streamed ? buffer.get() : static_cast<void*>(to), streamed ? n : out.stride[0], n, labels, factors, m);
+      if (streamed) stream_copy(to, buffer.get(), static_cast<size_t>(m * n * item));
     }
   };
   const int wanted = wanted_threads(e.rows * e.classes * item);

@@ -6,16 +6,19 @@
 
 namespace graphnet {
 
-// y[n] = softmax or log-softmax of x[n], both contiguous.
-using RowFunction = void (*)(const void* x, void* y, int64_t n);
-void run_softmax(const Call& call, RowFunction row);
+// Rows that a call of the functions below takes at most, of n contiguous elements each, sx and sy elements apart.
+constexpr int64_t kRowsTogether = 16;
 
-// Losses of `count` rows with labels: rows of n contiguous logits, `stride` elements apart. labels[i] is -1 for a
-// skipped row (loss 0). loss[i] is log(sum(exp(x))) - x[label], not yet weighted.
-using LossFunction = void (*)(const void* x, int64_t stride, int64_t n, const int64_t* labels, int64_t count,
-                              double* loss);
-// dx[n] = factor * (softmax(x) - onehot(label)).
-using LossBackwardFunction = void (*)(const void* x, void* dx, int64_t n, int64_t label, double factor);
+// y = softmax or log-softmax of x.
+using RowFunction = void (*)(const void* x, int64_t sx, void* y, int64_t sy, int64_t n, int64_t rows);
+void run_softmax(const Call& call, RowFunction f);
+
+// Losses of rows with labels; labels[i] is -1 for a skipped row (loss 0). loss[i] is log(sum(exp(x))) - x[label], not
+// yet weighted.
+using LossFunction = void (*)(const void* x, int64_t sx, int64_t n, const int64_t* labels, int64_t rows, double* loss);
+// dx = factor * (softmax(x) - onehot(label)), 0 where the label is -1.
+using LossBackwardFunction = void (*)(const void* x, int64_t sx, void* dx, int64_t sy, int64_t n, const int64_t* labels,
+                                      const double* factors, int64_t rows);
 void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback);
 void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel fallback);
 

@@ -2,16 +2,30 @@
 //
 // The largest element is subtracted first; a row of -inf gives -inf - -inf = NaN, as in PyTorch. Sums of exponentials
 // are of numbers in [0, 1] with a 1 among them, so plain vector accumulators are accurate enough.
+//
+// Several rows pass each stage together: a stage ends in a reduction over lanes, which takes as long as many elements
+// unless the next row's is under way. Meanwhile the next rows are fetched: no loads would go to memory otherwise.
 
-// e[i] = exp(x[i] - top), returned sum; e may be null.
+// v in the first n lanes, `rest` in the others.
 template <class T>
-GN_INLINE T exp_sum(const T* x, T* e, int64_t n, T top) {
+GN_INLINE typename Vec<T>::V first_lanes(typename Vec<T>::V v, int64_t n, typename Vec<T>::V rest) {
+  using I = typename Vec<T>::I;
+  I lane;
+  for (int i = 0; i < Vec<T>::W; ++i) lane[i] = i;
+  return lane < static_cast<decltype(lane[0] + 0)>(n) ? v : rest;
+}
+
+// e[i] = exp(x[i] - top), returned sum; e may be null. Fetches what lies `ahead` of x.
+template <class T>
+GN_INLINE T exp_sum(const T* x, T* e, int64_t n, T top, int64_t ahead) {
   using V = typename Vec<T>::V;
   constexpr int W = Vec<T>::W;
   const V shift = broadcast<T>(top);
   V a0{}, a1{};
   int64_t i = 0;
   for (; i + 2 * W <= n; i += 2 * W) {
+    __builtin_prefetch(x + ahead + i);
+    __builtin_prefetch(x + ahead + i + W);
     const V e0 = vexp(load(x + i) - shift), e1 = vexp(load(x + i + W) - shift);
     if (e != nullptr) {
       store(e + i, e0);
@@ -26,76 +40,111 @@ GN_INLINE T exp_sum(const T* x, T* e, int64_t n, T top) {
     a0 += e0;
     i += W;
   }
-  T sum = sum_across<T>(a0 + a1);
   if (i < n) {
-    // Lanes beyond n hold exp(0 - top): they are dropped by storing only n of them and adding those.
-    T lane[W] = {};
     const V e0 = vexp(load_n(x + i, n - i) - shift);
-    store_n(lane, e0, n - i);
     if (e != nullptr) store_n(e + i, e0, n - i);
-    sum += sum_across<T>(load(lane));
+    a1 += first_lanes<T>(e0, n - i, V{});
   }
-  return sum;
+  return sum_across<T>(a0 + a1);
 }
 
+struct Larger {
+  template <class V>
+  GN_INLINE V f(V a, V b) {
+    return larger(a, b);
+  }
+};
+
+// The largest element. A NaN may get lost here: it comes back with its own exponential.
 template <class T>
 GN_INLINE T row_top(const T* x, int64_t n) {
+  using V = typename Vec<T>::V;
   constexpr int W = Vec<T>::W;
-  if (n >= W) return extreme<T, true>(x, n, x[0]);
-  T best = x[0];
-  for (int64_t i = 1; i < n; ++i) best = FoldMax::f(best, x[i]);
-  return best;
+  if (n < W) return across<T, Larger>(first_lanes<T>(load_n(x, n), n, broadcast<T>(x[0])));
+  V a0 = load(x), a1 = load(x + n - W);
+  int64_t i = W;
+  for (; i + 2 * W <= n; i += 2 * W) {
+    a0 = larger(a0, load(x + i));
+    a1 = larger(a1, load(x + i + W));
+  }
+  if (i + W <= n) a0 = larger(a0, load(x + i));
+  return across<T, Larger>(larger(a0, a1));
 }
 
-GN_INLINE float log_of(float x) { return __builtin_logf(x); }
-GN_INLINE double log_of(double x) { return __builtin_log(x); }
+// log of n <= kRowsTogether numbers in place.
+template <class T>
+GN_INLINE void logs(T* x, int64_t n) {
+  constexpr int W = Vec<T>::W;
+  for (int64_t i = 0; i < n; i += W) store_n(x + i, vlog(load_n(x + i, min64(W, n - i))), min64(W, n - i));
+}
 
 template <class T>
-void softmax_row(const void* in, void* out, int64_t n) {
+void softmax_rows(const void* in, int64_t sx, void* out, int64_t sy, int64_t n, int64_t rows) {
   const T* x = static_cast<const T*>(in);
   T* y = static_cast<T*>(out);
-  const T sum = exp_sum(x, y, n, row_top(x, n));
-  const T scale = T(1) / sum;
-  GN_IVDEP for (int64_t i = 0; i < n; ++i) y[i] = y[i] * scale;
-}
-
-template <class T>
-void log_softmax_row(const void* in, void* out, int64_t n) {
-  const T* x = static_cast<const T*>(in);
-  T* y = static_cast<T*>(out);
-  const T top = row_top(x, n);
-  const T log_sum = log_of(exp_sum<T>(x, nullptr, n, top));
-  GN_IVDEP for (int64_t i = 0; i < n; ++i) y[i] = x[i] - top - log_sum;
-}
-
-template <class T>
-void loss_rows(const void* in, int64_t stride, int64_t n, const int64_t* labels, int64_t count, double* loss) {
-  const T* x = static_cast<const T*>(in);
-  for (int64_t i = 0; i < count; ++i, x += stride) {
-    loss[i] = 0;
-    if (labels[i] < 0) continue;
-    const T top = row_top(x, n);
-    const T sum = exp_sum<T>(x, nullptr, n, top);
-    loss[i] = static_cast<double>(log_of(sum)) - (static_cast<double>(x[labels[i]]) - static_cast<double>(top));
+  T top[kRowsTogether], scale[kRowsTogether];
+  for (int64_t r = 0; r < rows; ++r) top[r] = row_top(x + r * sx, n);
+  for (int64_t r = 0; r < rows; ++r) scale[r] = T(1) / exp_sum(x + r * sx, y + r * sy, n, top[r], rows * sx);
+  for (int64_t r = 0; r < rows; ++r) {
+    T* const row = y + r * sy;
+    GN_IVDEP for (int64_t i = 0; i < n; ++i) row[i] = row[i] * scale[r];
   }
 }
 
 template <class T>
-void loss_backward_row(const void* in, void* out, int64_t n, int64_t label, double factor) {
+void log_softmax_rows(const void* in, int64_t sx, void* out, int64_t sy, int64_t n, int64_t rows) {
+  const T* x = static_cast<const T*>(in);
+  T* y = static_cast<T*>(out);
+  T top[kRowsTogether], log_sum[kRowsTogether];
+  for (int64_t r = 0; r < rows; ++r) top[r] = row_top(x + r * sx, n);
+  for (int64_t r = 0; r < rows; ++r) log_sum[r] = exp_sum<T>(x + r * sx, nullptr, n, top[r], rows * sx);
+  logs(log_sum, rows);
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* const from = x + r * sx;
+    T* const to = y + r * sy;
+    GN_IVDEP for (int64_t i = 0; i < n; ++i) to[i] = from[i] - top[r] - log_sum[r];
+  }
+}
+
+template <class T>
+void loss_rows(const void* in, int64_t stride, int64_t n, const int64_t* labels, int64_t rows, double* loss) {
+  const T* x = static_cast<const T*>(in);
+  T top[kRowsTogether], log_sum[kRowsTogether];
+  for (int64_t r = 0; r < rows; ++r) top[r] = row_top(x + r * stride, n);
+  for (int64_t r = 0; r < rows; ++r) log_sum[r] = exp_sum<T>(x + r * stride, nullptr, n, top[r], rows * stride);
+  logs(log_sum, rows);
+  for (int64_t r = 0; r < rows; ++r)
+    loss[r] = labels[r] < 0 ? 0
+                            : static_cast<double>(log_sum[r]) -
+                                  (static_cast<double>(x[r * stride + labels[r]]) - static_cast<double>(top[r]));
+}
+
+template <class T>
+void loss_backward_rows(const void* in, int64_t sx, void* out, int64_t sy, int64_t n, const int64_t* labels,
+                        const double* factors, int64_t rows) {
   const T* x = static_cast<const T*>(in);
   T* dx = static_cast<T*>(out);
-  const T sum = exp_sum(x, dx, n, row_top(x, n));
-  // p - 1 from the sum of the others' exponentials would keep more digits where p is near 1; PyTorch subtracts too.
-  const T scale = static_cast<T>(factor / static_cast<double>(sum));
-  GN_IVDEP for (int64_t i = 0; i < n; ++i) dx[i] = dx[i] * scale;
-  dx[label] -= static_cast<T>(factor);
+  T top[kRowsTogether], sum[kRowsTogether];
+  for (int64_t r = 0; r < rows; ++r) top[r] = row_top(x + r * sx, n);
+  for (int64_t r = 0; r < rows; ++r) sum[r] = exp_sum(x + r * sx, dx + r * sy, n, top[r], rows * sx);
+  for (int64_t r = 0; r < rows; ++r) {
+    T* const row = dx + r * sy;
+    if (labels[r] < 0) {
+      __builtin_memset(row, 0, static_cast<size_t>(n) * sizeof(T));
+      continue;
+    }
+    // p - 1 from the sum of the others' exponentials would keep more digits where p is near 1; PyTorch subtracts too.
+    const T scale = static_cast<T>(factors[r] / static_cast<double>(sum[r]));
+    GN_IVDEP for (int64_t i = 0; i < n; ++i) row[i] = row[i] * scale;
+    row[labels[r]] -= static_cast<T>(factors[r]);
+  }
 }
 
 void softmax_(const Call& call) {
-  run_softmax(call, call.in[0].dtype == DType::f32 ? softmax_row<float> : softmax_row<double>);
+  run_softmax(call, call.in[0].dtype == DType::f32 ? softmax_rows<float> : softmax_rows<double>);
 }
 void log_softmax_(const Call& call) {
-  run_softmax(call, call.in[0].dtype == DType::f32 ? log_softmax_row<float> : log_softmax_row<double>);
+  run_softmax(call, call.in[0].dtype == DType::f32 ? log_softmax_rows<float> : log_softmax_rows<double>);
 }
 void cross_entropy_(const Call& call) {
   run_cross_entropy(call, call.in[0].dtype == DType::f32 ? loss_rows<float> : loss_rows<double>,
@@ -103,6 +152,6 @@ void cross_entropy_(const Call& call) {
 }
 void cross_entropy_backward_(const Call& call) {
   run_cross_entropy_backward(call,
-                             call.in[0].dtype == DType::f32 ? loss_backward_row<float> : loss_backward_row<double>,
+                             call.in[0].dtype == DType::f32 ? loss_backward_rows<float> : loss_backward_rows<double>,
                              reference::cross_entropy_backward_);
 }
