@@ -70,9 +70,8 @@ GN_INLINE VD scale2(VD p, VL n) {
   return p * bit_as<VD>(bit_as<VUL>(half + 1023) << 52) * bit_as<VD>(bit_as<VUL>(n - half + 1023) << 52);
 }
 
-GN_INLINE VF vexp(VF x) {
-  // Beyond these, exp is 0 or inf in float32 whatever x; clamp keeps NaN.
-  x = clamp(x, -104.0f, 89.0f);
+// exp(x) for x from -104 to 89, and for NaN.
+GN_INLINE VF exp_within(VF x) {
   const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
   const VF shifted = x * 1.44269504088896341f + magic;
   const VF n = shifted - magic;
@@ -83,13 +82,16 @@ GN_INLINE VF vexp(VF x) {
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
 #if GN_VECTOR_BYTES == 64
   return _mm512_maskz_scalef_ps(0xFFFF, p, n);
 #else
   return scale2(p, bit_as<VI>(shifted) - 0x4B400000);
 #endif
 }
+// Beyond these, exp is 0 or inf in float32 whatever x; clamp keeps NaN.
+GN_INLINE VF vexp(VF x) { return exp_within(clamp(x, -104.0f, 89.0f)); }
 
 GN_INLINE VD vexp(VD x) {
   x = clamp(x, -746.0, 710.0);
@@ -112,6 +114,16 @@ GN_INLINE VD vexp(VD x) {
   return scale2(e, bit_as<VL>(shifted) - 0x4338000000000000);
 #endif
 }
+
+// exp(x) for x <= 0 and for NaN.
+#if GN_VECTOR_BYTES == 64
+GN_INLINE VF exp_down(VF x) { return exp_within(_mm512_maskz_max_ps(0xFFFF, broadcast(-104.0f), x)); }
+#elif GN_VECTOR_BYTES == 32
+GN_INLINE VF exp_down(VF x) { return exp_within(_mm256_max_ps(_mm256_set1_ps(-104.0f), x)); }
+#else
+GN_INLINE VF exp_down(VF x) { return vexp(x); }
+#endif
+GN_INLINE VD exp_down(VD x) { return vexp(x); }
 
 GN_INLINE VF vlog(VF x) {
   const VI tiny = x < 1.17549435e-38f;

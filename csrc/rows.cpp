@@ -75,7 +75,7 @@ bool hard_labels_only(const Entropy& e, const View& x) {
 
 // As many rows as stay in L1.
 int64_t rows_together(int64_t n, int64_t item) {
-  constexpr int64_t kBytes = 16 << 10;
+  constexpr int64_t kBytes = 8 << 10;
   return std::clamp<int64_t>(kBytes / (n * item), 1, kRowsTogether);
 }
 

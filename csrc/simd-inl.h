@@ -163,19 +163,30 @@ GN_INLINE void transpose(V* v) {
   transpose_step<static_cast<int>(sizeof(V) / sizeof(v[0][0])) / 2>(v);
 }
 
-// The sums over the lanes of v[0..W), as the lanes of one vector. Destroys v.
-template <int H, class V>
-GN_INLINE V lane_sums_step(V* v) {
+struct Sum {
+  template <class V>
+  GN_INLINE V f(V a, V b) {
+    return a + b;
+  }
+};
+
+// F::f over the lanes of each of v[0..W), as the lanes of one vector. Destroys v.
+template <class F, int H, class V>
+GN_INLINE V lane_folds_step(V* v) {
   if constexpr (H > 0) {
-    for (int i = 0; i < H; ++i) v[i] = exchange_low<H>(v[i], v[i + H]) + exchange_high<H>(v[i], v[i + H]);
-    return lane_sums_step<H / 2>(v);
+    for (int i = 0; i < H; ++i) v[i] = F::f(exchange_low<H>(v[i], v[i + H]), exchange_high<H>(v[i], v[i + H]));
+    return lane_folds_step<F, H / 2>(v);
   } else {
     return v[0];
   }
 }
+template <class F, class V>
+GN_INLINE V lane_folds(V* v) {
+  return lane_folds_step<F, static_cast<int>(sizeof(V) / sizeof(v[0][0])) / 2>(v);
+}
 template <class V>
 GN_INLINE V lane_sums(V* v) {
-  return lane_sums_step<static_cast<int>(sizeof(V) / sizeof(v[0][0])) / 2>(v);
+  return lane_folds<Sum>(v);
 }
 
 // F::f over all lanes, as a tree. F is a struct, not a lambda: GCC compiles a template's lambdas without the pragma.
@@ -189,12 +200,6 @@ GN_INLINE T across(typename Vec<T>::V v) {
   return v[0];
 }
 
-struct Sum {
-  template <class V>
-  GN_INLINE V f(V a, V b) {
-    return a + b;
-  }
-};
 template <class T>
 GN_INLINE T sum_across(typename Vec<T>::V v) {
   return across<T, Sum>(v);

@@ -15,9 +15,9 @@ GN_INLINE typename Vec<T>::V first_lanes(typename Vec<T>::V v, int64_t n, typena
   return lane < static_cast<decltype(lane[0] + 0)>(n) ? v : rest;
 }
 
-// e[i] = exp(x[i] - top), returned sum; e may be null. Fetches what lies `ahead` of x.
+// e[i] = exp(x[i] - top), returned sums, one a lane; e may be null. Fetches what lies `ahead` of x.
 template <class T>
-GN_INLINE T exp_sum(const T* x, T* e, int64_t n, T top, int64_t ahead) {
+GN_INLINE typename Vec<T>::V exp_sums(const T* x, T* e, int64_t n, T top, int64_t ahead) {
   using V = typename Vec<T>::V;
   constexpr int W = Vec<T>::W;
   const V shift = broadcast<T>(top);
@@ -26,7 +26,7 @@ GN_INLINE T exp_sum(const T* x, T* e, int64_t n, T top, int64_t ahead) {
   for (; i + 2 * W <= n; i += 2 * W) {
     __builtin_prefetch(x + ahead + i);
     __builtin_prefetch(x + ahead + i + W);
-    const V e0 = vexp(load(x + i) - shift), e1 = vexp(load(x + i + W) - shift);
+    const V e0 = exp_down(load(x + i) - shift), e1 = exp_down(load(x + i + W) - shift);
     if (e != nullptr) {
       store(e + i, e0);
       store(e + i + W, e1);
@@ -35,17 +35,17 @@ GN_INLINE T exp_sum(const T* x, T* e, int64_t n, T top, int64_t ahead) {
     a1 += e1;
   }
   if (i + W <= n) {
-    const V e0 = vexp(load(x + i) - shift);
+    const V e0 = exp_down(load(x + i) - shift);
     if (e != nullptr) store(e + i, e0);
     a0 += e0;
     i += W;
   }
   if (i < n) {
-    const V e0 = vexp(load_n(x + i, n - i) - shift);
+    const V e0 = exp_down(load_n(x + i, n - i) - shift);
     if (e != nullptr) store_n(e + i, e0, n - i);
     a1 += first_lanes<T>(e0, n - i, V{});
   }
-  return sum_across<T>(a0 + a1);
+  return a0 + a1;
 }
 
 struct Larger {
@@ -55,12 +55,12 @@ struct Larger {
   }
 };
 
-// The largest element. A NaN may get lost here: it comes back with its own exponential.
+// Lanes of which the largest is x's. A NaN may get lost here: it comes back with its own exponential.
 template <class T>
-GN_INLINE T row_top(const T* x, int64_t n) {
+GN_INLINE typename Vec<T>::V tops(const T* x, int64_t n) {
   using V = typename Vec<T>::V;
   constexpr int W = Vec<T>::W;
-  if (n < W) return across<T, Larger>(first_lanes<T>(load_n(x, n), n, broadcast<T>(x[0])));
+  if (n < W) return first_lanes<T>(load_n(x, n), n, broadcast<T>(x[0]));
   V a0 = load(x), a1 = load(x + n - W);
   int64_t i = W;
   for (; i + 2 * W <= n; i += 2 * W) {
@@ -68,7 +68,50 @@ GN_INLINE T row_top(const T* x, int64_t n) {
     a1 = larger(a1, load(x + i + W));
   }
   if (i + W <= n) a0 = larger(a0, load(x + i));
-  return across<T, Larger>(larger(a0, a1));
+  return larger(a0, a1);
+}
+
+// out[r] = F over the lanes of of(r): W rows in one go where there are so many, as that takes half as long.
+template <class T, class F, class Of>
+GN_INLINE void fold_rows(T* out, int64_t rows, const Of& of) {
+  using V = typename Vec<T>::V;
+  constexpr int W = Vec<T>::W;
+  for (int64_t r = 0; r < rows; r += W) {
+    const int64_t m = min64(W, rows - r);
+    if (2 * m < W) {
+      for (int64_t i = r; i < r + m; ++i) out[i] = across<T, F>(of.f(i));
+    } else {
+      V v[W];
+      for (int64_t i = 0; i < W; ++i) v[i] = i < m ? of.f(r + i) : V{};
+      store_n(out + r, lane_folds<F>(v), m);
+    }
+  }
+}
+
+// Structs, not lambdas: GCC compiles a template's lambdas without the pragma.
+template <class T>
+struct TopOf {
+  const T* x;
+  int64_t sx, n;
+  __attribute__((always_inline)) typename Vec<T>::V f(int64_t r) const { return tops(x + r * sx, n); }
+};
+template <class T>
+struct ExpSumOf {
+  const T* x;
+  int64_t sx;
+  T* e;
+  int64_t se, n, rows;
+  const T* top;
+  __attribute__((always_inline)) typename Vec<T>::V f(int64_t r) const {
+    return exp_sums<T>(x + r * sx, e == nullptr ? nullptr : e + r * se, n, top[r], rows * sx);
+  }
+};
+
+// The rows' largest elements, exponentials less those (e may be null) and their sums.
+template <class T>
+GN_INLINE void exp_rows(const T* x, int64_t sx, T* e, int64_t se, int64_t n, int64_t rows, T* top, T* sum) {
+  fold_rows<T, Larger>(top, rows, TopOf<T>{x, sx, n});
+  fold_rows<T, Sum>(sum, rows, ExpSumOf<T>{x, sx, e, se, n, rows, top});
 }
 
 // log of n <= kRowsTogether numbers in place.
@@ -82,12 +125,12 @@ template <class T>
 void softmax_rows(const void* in, int64_t sx, void* out, int64_t sy, int64_t n, int64_t rows) {
   const T* x = static_cast<const T*>(in);
   T* y = static_cast<T*>(out);
-  T top[kRowsTogether], scale[kRowsTogether];
-  for (int64_t r = 0; r < rows; ++r) top[r] = row_top(x + r * sx, n);
-  for (int64_t r = 0; r < rows; ++r) scale[r] = T(1) / exp_sum(x + r * sx, y + r * sy, n, top[r], rows * sx);
+  T top[kRowsTogether], sum[kRowsTogether];
+  exp_rows(x, sx, y, sy, n, rows, top, sum);
   for (int64_t r = 0; r < rows; ++r) {
     T* const row = y + r * sy;
-    GN_IVDEP for (int64_t i = 0; i < n; ++i) row[i] = row[i] * scale[r];
+    const T scale = T(1) / sum[r];
+    GN_IVDEP for (int64_t i = 0; i < n; ++i) row[i] = row[i] * scale;
   }
 }
 
@@ -96,8 +139,7 @@ void log_softmax_rows(const void* in, int64_t sx, void* out, int64_t sy, int64_t
   const T* x = static_cast<const T*>(in);
   T* y = static_cast<T*>(out);
   T top[kRowsTogether], log_sum[kRowsTogether];
-  for (int64_t r = 0; r < rows; ++r) top[r] = row_top(x + r * sx, n);
-  for (int64_t r = 0; r < rows; ++r) log_sum[r] = exp_sum<T>(x + r * sx, nullptr, n, top[r], rows * sx);
+  exp_rows<T>(x, sx, nullptr, 0, n, rows, top, log_sum);
   logs(log_sum, rows);
   for (int64_t r = 0; r < rows; ++r) {
     const T* const from = x + r * sx;
@@ -110,8 +152,7 @@ template <class T>
 void loss_rows(const void* in, int64_t stride, int64_t n, const int64_t* labels, int64_t rows, double* loss) {
   const T* x = static_cast<const T*>(in);
   T top[kRowsTogether], log_sum[kRowsTogether];
-  for (int64_t r = 0; r < rows; ++r) top[r] = row_top(x + r * stride, n);
-  for (int64_t r = 0; r < rows; ++r) log_sum[r] = exp_sum<T>(x + r * stride, nullptr, n, top[r], rows * stride);
+  exp_rows<T>(x, stride, nullptr, 0, n, rows, top, log_sum);
   logs(log_sum, rows);
   for (int64_t r = 0; r < rows; ++r)
     loss[r] = labels[r] < 0 ? 0
@@ -125,8 +166,7 @@ void loss_backward_rows(const void* in, int64_t sx, void* out, int64_t sy, int64
   const T* x = static_cast<const T*>(in);
   T* dx = static_cast<T*>(out);
   T top[kRowsTogether], sum[kRowsTogether];
-  for (int64_t r = 0; r < rows; ++r) top[r] = row_top(x + r * sx, n);
-  for (int64_t r = 0; r < rows; ++r) sum[r] = exp_sum(x + r * sx, dx + r * sy, n, top[r], rows * sx);
+  exp_rows(x, sx, dx, sy, n, rows, top, sum);
   for (int64_t r = 0; r < rows; ++r) {
     T* const row = dx + r * sy;
     if (labels[r] < 0) {
