@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from graphnet import ir
+from graphnet.compile import Compiled
 from graphnet.errors import ArgumentError, ArgumentTypeError
-from graphnet.export import html, outline, render
+from graphnet.export import dot, html, outline, render
 from graphnet.export.look import checked_direction
-from graphnet.graph import Graph
+from graphnet.passes import optimize
 from graphnet.trace import graph_for
 
 __all__ = ["FORMATS", "draw"]
@@ -38,7 +40,8 @@ def draw(
     tells shapes, FLOPs, parameters and source lines of what the mouse is over. `.txt` is a tree.
 
     Args:
-        network: a module or function, with the shapes of its `inputs` behind the path, as for `trace`; or a graph.
+        network: a module or function, with the shapes of its `inputs` behind the path, as for `trace`; or a graph. Of
+            what `graphnet.compile` gives, the graph that runs is drawn, with the operations that were fused.
         path: the file to write; its ending says which kind. A missing folder is made.
         inputs, settings: as for `trace`.
         depth: how many levels of modules are shown open; deeper ones are one node each. None shows all; the page
@@ -75,7 +78,11 @@ def draw(
     write = _WRITERS.get(target.suffix.lower())
     if write is None:
         raise ArgumentError(f"draw: {target.name!r} should end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    graph = graph_for("draw", network, *inputs, **settings)
+    graph: ir.Graph
+    if isinstance(network, Compiled):
+        graph = optimize(graph_for("draw", network.network, *inputs, **settings))
+    else:
+        graph = graph_for("draw", network, *inputs, **settings)
     checked_direction("draw", direction)
     if collapse is None:
         collapse = values is None
@@ -89,24 +96,24 @@ def draw(
 _Look = dict[str, Any]
 
 
-def _page(graph: Graph, look: _Look) -> bytes:
-    return html.page(graph, **look).encode("utf-8")
+def _page(graph: ir.Graph, look: _Look) -> bytes:
+    return html.page(graph, **look).encode("utf-8", "replace")
 
 
-def _text(graph: Graph, look: _Look) -> bytes:
+def _text(graph: ir.Graph, look: _Look) -> bytes:
     told = {name: look[name] for name in ("depth", "collapse", "shared", "values")}
-    return outline.outline(graph, **told).encode("utf-8")
+    return outline.outline(graph, **told).encode("utf-8", "replace")
 
 
-def _dot(graph: Graph, look: _Look) -> bytes:
-    return graph.to_dot(**look).encode("utf-8")
+def _dot(graph: ir.Graph, look: _Look) -> bytes:
+    return dot.to_dot(graph, **look).encode("utf-8", "replace")
 
 
-def _picture(format: str) -> Callable[[Graph, _Look], bytes]:
-    return lambda graph, look: render.rendered(graph.to_dot(**look), format)
+def _picture(format: str) -> Callable[[ir.Graph, _Look], bytes]:
+    return lambda graph, look: render.rendered(dot.to_dot(graph, **look), format)
 
 
-_WRITERS: dict[str, Callable[[Graph, _Look], bytes]] = {
+_WRITERS: dict[str, Callable[[ir.Graph, _Look], bytes]] = {
     ".svg": _picture("svg"),
     ".png": _picture("png"),
     ".pdf": _picture("pdf"),

@@ -37,18 +37,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "graph": {"errors", "dtypes", "ir", "ops", "places", "passes", "program", "replay", "tensor", "nn", "export"},
     "trace": {"errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
     "notebook": {"export", "keys", "tensor", "nn", "graph", "trace"},
-    "drawing": {"errors", "export", "graph", "trace"},
-    "inspection": {
-        *("errors", "ir", "passes", "keys", "tensor", "nn", "export", "replay", "graph", "trace", "recorded", "drawing")
-    },
     "specialize": {"errors", "ir", "passes", "graph", "trace"},
     "compile": {"specialize", "errors", "ir", "passes", "program", "tensor", "nn", "optim", "graph", "trace"},
+    "drawing": {"errors", "ir", "passes", "export", "trace", "compile"},
     "serialization": {"errors", "dtypes", "tensor", "nn", "optim"},
     "training": {"errors", "whole", "keys", "places", "tensor", "nn", "optim", "utils", "compile", "serialization"},
     "recorded": {"errors", "ir", "tensor", "graph"},
     "interchange": {"graph"},
     "pytorch": {"errors", "dtypes", "tensor", "nn"},
     "onnx": {"errors", "dtypes", "ir", "ops", "tensor", "nn", "graph", "trace"},
+    "inspection": {
+        *("errors", "ir", "passes", "keys", "tensor", "nn", "export", "replay", "graph", "trace", "recorded", "drawing")
+    },
     "kernels": {"errors", "program"},
     "data": {"errors", "dtypes", "tensor"},
 }

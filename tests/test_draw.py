@@ -243,3 +243,32 @@ def test_large_and_deep_networks(tmp_path: Path) -> None:
     for network in (flat, gn.trace(nn.Sequential(deep, nn.ReLU()), (2,))):
         for kind in (".dot", ".html", ".txt"):
             assert gn.draw(network, tmp_path / f"net{kind}").stat().st_size
+
+
+# -- what runs ---------------------------------------------------------------------------------------------
+
+
+@needs_dot
+def test_of_a_compiled_network_the_fused_operations_are_drawn(tmp_path: Path) -> None:
+    net = gn.compile(nn.Sequential(nn.Linear(20, 8), nn.ReLU(), nn.Linear(8, 2)))
+    text = gn.draw(net, tmp_path / "net.dot", ("N", 20)).read_text(encoding="utf-8")
+    assert "1\nReLU\nlinear_relu [0.weight, 0.bias]\n(N, 8)" in Picture(text).nodes
+    assert "operations fused into one" in Picture(text).boxes["legend"]
+    assert "shape=component" in text
+    for ending in ("html", "txt"):
+        assert "linear_relu" in gn.draw(net, tmp_path / f"net.{ending}", ("N", 20)).read_text(encoding="utf-8")
+
+
+@needs_dot
+def test_the_pictures_of_the_documentation_can_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docs = Path(__file__).resolve().parent.parent / "docs"
+    if not docs.exists():
+        pytest.skip("not in a checkout")
+    monkeypatch.syspath_prepend(str(docs))
+    importlib.import_module("pictures").main(tmp_path)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn == {path.name for path in docs.glob("*.svg")}
+    labels = {name: set(re.findall(r">([^<>]+)</text>", (docs / name).read_text(encoding="utf-8"))) for name in drawn}
+    for name in drawn - {"inspect.svg"}:  # that one shows numbers
+        assert labels[name] == set(re.findall(r">([^<>]+)</text>", (tmp_path / name).read_text(encoding="utf-8"))), name
+    assert {"2.while", "next trip", "2.linear.weight"} <= labels["chimera.svg"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from browser import PROGRAM, Page, browser
 from test_draw import tied
+from test_unfold import chimera
 
 import graphnet as gn
 from graphnet import nn
@@ -235,4 +236,32 @@ def test_ten_thousand_nodes_do_not_freeze(chromium: Page, tmp_path: Path) -> Non
     assert "click what to open" in chromium.run("document.getElementById('status').textContent")
     chromium.open(tmp_path / "net.html", "#find=6699.0")
     assert "6699.0" in boxes(chromium)
+    assert not chromium.errors()
+
+
+@needs_browser
+def test_loops_are_boxes_with_a_line_back(chromium: Page, tmp_path: Path) -> None:
+    for direction in ("LR", "TB"):
+        chromium.open(gn.draw(chimera(), tmp_path / f"{direction}.html", direction=direction))
+        assert {"2.while", "2.while.condition", "2.while.body", "state"} <= set(boxes(chromium))
+        assert chromium.run("document.querySelectorAll('#scene .again').length") == 1
+        assert chromium.run("document.querySelectorAll('#scene .round').length") == 3
+        chromium.click(*at(chromium, "2.while"))
+        assert "state" not in boxes(chromium)
+        assert chromium.run("document.querySelectorAll('#scene .again').length") == 0
+    assert not chromium.errors()
+
+
+@needs_browser
+def test_odd_names_and_many_lines(chromium: Page, tmp_path: Path) -> None:
+    def function(x: Any) -> Any:
+        parts = [x * i for i in range(12)]
+        return gn.cat([a + b for a, b in zip(parts, parts[::-1])]), parts[3], parts[3]
+
+    with gn.Graph('<b>"&') as graph:
+        graph.output(graph.linear(graph.input("ü<i>", ("N", 2)), 2, name="a'b<c>"))
+    for network in (gn.trace(function, (3,)), graph, gn.trace(nn.ReLU(), (2,))):
+        chromium.open(gn.draw(network, tmp_path / "net.html"))
+        assert boxes(chromium)
+        assert chromium.run("document.querySelectorAll('#scene i, #scene b').length") == 0
     assert not chromium.errors()

@@ -241,8 +241,12 @@ class _Picture:
         path, cls, _ = self._heading(call)
         self.shown[index] = f"n{index}"
         kind = "weights" if self.links.weights[index] else "plain"
-        label = lines(path, cls, type_text(self._types(index)))
-        names = self.graph.nodes[index].name, path
+        node = self.graph.nodes[index]
+        fused = ""
+        if op_kind(node.op) == "fused":
+            kind, fused = "fused", operation_text(self.graph, node)
+        label = lines(path, cls, fused, type_text(self._types(index)))
+        names = node.name, path
         self._box(f"n{index}", label, kind, *self._tip(index), names=names, mark=index in self.sharing)
         self._own_constants(index)
 

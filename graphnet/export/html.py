@@ -255,7 +255,9 @@ class _Page:
         names = [node.name]
         if scope is not None:
             kind = "weights" if self.links.weights[index] else "plain"
-            label = [scope.path or graph.name, scope.cls if scope.cls != scope.path else "", types]
+            kind = "fused" if op_kind(node.op) == "fused" else kind
+            label = [scope.path or graph.name, scope.cls if scope.cls != scope.path else ""]
+            label += [operation if kind == "fused" else "", types]
             names.append(scope.path)
         else:
             kind, label = op_kind(node.op), [operation, node.name if node.name != operation else "", types]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from graphnet.export.calls import Call, Item, Tree, checked_depth
 from graphnet.export.links import Links
-from graphnet.export.look import Values, number_text, numbers_by_name, value_of
+from graphnet.export.look import Values, number_text, numbers_by_name, op_kind, value_of
 from graphnet.export.repeats import Repeats
 from graphnet.export.text import one_line, operation_text, parameter_name, plural, type_text
 from graphnet.export.unfold import unfold
@@ -138,6 +138,8 @@ class _Outline:
             self.rows.append((lead + text, "", ""))
             return True
         nodes = self.tree.nodes(item)
+        if item.node is not None and op_kind(graph.nodes[item.node].op) == "fused":
+            text = f"{text}: {operation_text(graph, graph.nodes[item.node])}"
         self._row(
             lead,
             text if len(nodes) == 1 else f"{text}, {plural(len(nodes), 'operation')}",
