@@ -147,6 +147,12 @@ void arg_reduce(const Call& call, const KernelInfo& info) {
   require_nonempty(call);
 }
 
+void running(const Call& call, const KernelInfo& info) {
+  require_one_dtype(call, info);
+  require_same_shape(call, "output", 0, call.out[0], call.in[0]);
+  require_axis(call, call.in[0].rank);
+}
+
 void require_bias(const Call& call, int index, int64_t n) {
   if (call.nin <= index) return;
   const View& bias = call.in[index];

@@ -44,11 +44,14 @@
 //               -> out[idx..., others]; negative indices count from the end.
 // index_add     g[idx..., others], idx int64[...]..., out[R, S, ..., others] += g at the rows.
 // index_put     the same, but out = g; where an index repeats, the last one stays.
+// index_mul, index_max, index_min   the same, but out = out * g, or the larger or smaller one.
 // gather        x[...], idx int64[...] of x's rank, params (axis,) -> out of idx's shape: x at idx's own place, with
 //               the position along the axis taken from idx; idx is no larger than x along the other axes.
 // scatter_add   g, idx of g's shape, params (axis,): out += g at the places that gather reads.
 // argsort       params (axis, descending = 0) -> int64 positions of the elements in order along the axis, NaN as the
 //               largest, equal ones in their order; the first out.shape[axis] of them.
+// shift_left, shift_right   by the width or more, or by a negative number: 0, or -1 of a negative number to the right.
+// cumsum, cumprod   params (axis, exclusive, reverse): running totals, each with its own element unless exclusive.
 // concat        n inputs, params (axis,); any dtype.
 //
 // Outputs must not overlap inputs; those of the elementwise kernels, the optimizers, softmax and
@@ -132,6 +135,27 @@
   X(gather, 2, 2, 1, 1, 1, 1, gather, F | I | B)                         \
   X(scatter_add, 2, 2, 1, 1, 1, 1, scatter_add, F | I)                   \
   X(argsort, 1, 1, 1, 1, 1, 2, argsort, F | I | B)                       \
+  X(tan, 1, 1, 1, 1, 0, 0, elementwise, F)                               \
+  X(asin, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(acos, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(atan, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(sinh, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(cosh, 1, 1, 1, 1, 0, 0, elementwise, F)                              \
+  X(asinh, 1, 1, 1, 1, 0, 0, elementwise, F)                             \
+  X(acosh, 1, 1, 1, 1, 0, 0, elementwise, F)                             \
+  X(atanh, 1, 1, 1, 1, 0, 0, elementwise, F)                             \
+  X(round, 1, 1, 1, 1, 0, 0, elementwise, F)                             \
+  X(bitwise_and, 2, 2, 1, 1, 0, 0, elementwise, I)                       \
+  X(bitwise_or, 2, 2, 1, 1, 0, 0, elementwise, I)                        \
+  X(bitwise_xor, 2, 2, 1, 1, 0, 0, elementwise, I)                       \
+  X(shift_left, 2, 2, 1, 1, 0, 0, elementwise, I)                        \
+  X(shift_right, 2, 2, 1, 1, 0, 0, elementwise, I)                       \
+  X(bitwise_not, 1, 1, 1, 1, 0, 0, elementwise, I)                       \
+  X(cumsum, 1, 1, 1, 1, 3, 3, running, F | I)                            \
+  X(cumprod, 1, 1, 1, 1, 3, 3, running, F | I)                           \
+  X(index_mul, 2, 17, 1, 1, 0, 0, index_add, F | I)                      \
+  X(index_max, 2, 17, 1, 1, 0, 0, index_add, F | I)                      \
+  X(index_min, 2, 17, 1, 1, 0, 0, index_add, F | I)                      \
   X(concat, 1, 64, 1, 1, 1, 1, concat, F | I | B)
 
 namespace graphnet {

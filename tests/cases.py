@@ -18,6 +18,7 @@ ULPS = {  # of the result, for ops that are not exactly rounded: what their kern
     **dict.fromkeys(("exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "pow"), 4),
     **dict.fromkeys(("softmax", "log_softmax", "cross_entropy", "cross_entropy_backward"), 8),
     **dict.fromkeys(("gelu", "gelu_tanh", "silu", "softplus", "binary_entropy", "normalize", "normalize_backward"), 8),
+    **dict.fromkeys(("tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"), 2),
     "remainder": 1,
 }
 
@@ -150,6 +151,20 @@ add("exp", "beyond", np.array([-800.0, -110, 95, 800, np.inf, -np.inf, np.nan]),
 add("log", "wide", np.array([1e-30, 1e-3, 1.0, 1e30, 0.0, -1.0, np.inf, np.nan]), smooth=False)
 for _op in ("neg", "abs", "sign", "relu"):
     add(_op, "integers", integers(3, 4))
+for _op in ("tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "round"):
+    _low, _high = (1.1, 3.0) if _op == "acosh" else (0.1, 0.4) if _op == "round" else (0.1, 0.9)
+    for _shape in SHAPES:
+        _x = floats(*_shape, low=_low, high=_high, signed=_op != "acosh")
+        add(_op, "x".join(map(str, _shape)) or "scalar", _x)
+add("round", "halves", np.array([0.5, 1.5, -0.5, 2.5, 1e20, np.inf, np.nan]), smooth=False)
+for _op in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+    add(_op, "rows", integers(3, 4), integers(4, low=-9))
+    add(_op, "number", integers(3, 4), 6)
+for _op in ("shift_left", "shift_right"):
+    add(_op, "rows", integers(3, 4, low=-(2**40), high=2**40), integers(4, low=0))
+    add(_op, "far", np.array([-8, 4, -1, 7]), np.array([64, 99, -1, 63]))
+add("bitwise_not", "matrix", integers(3, 4))
+add("bitwise_not", "empty", integers(0, 4))
 for _op in ("isnan", "isfinite"):
     add(_op, "special", np.array([[1.0, np.nan, np.inf], [-np.inf, 0.0, -2.0]]))
     add(_op, "empty", floats(0, 2))
@@ -277,6 +292,19 @@ add("take", "scalar-index", floats(4, 3), np.array(2), np.array([0, 0]))
 add("index_add", "two-indices", floats(3, 2, 2), *_BOTH, shape=(4, 3, 2), fixed=True)
 add("set_at", "two-indices", floats(4, 3, 2), floats(3, 2, 2), *_BOTH, fixed=True)
 add("set_at", "integers", integers(4, 3), integers(3, 2), *_BOTH, fixed=True)
+for _op in ("mul_at", "max_at", "min_at"):
+    add(_op, "rows", floats(4, 3), floats(3, 3, high=1.9), np.array([2, 0, -1]), fixed=True, terms=2)
+    add(_op, "repeated", floats(4), floats(3, low=0.5), np.array([1, 1, 2]), fixed=True, terms=3)
+    add(_op, "two-indices", floats(4, 3, 2), floats(3, 2, 2, high=1.9), *_BOTH, fixed=True, terms=2)
+    add(_op, "integers", integers(4, 3), integers(3, 2, low=-7), *_BOTH, fixed=True)
+    add(_op, "none", floats(4, 3), floats(0, 3), np.zeros(0, np.int64), fixed=True)
+for _op in ("cumsum", "cumprod"):
+    for _shape, _axis in (((5,), 0), ((3, 4), 0), ((3, 4), 1), ((0, 3), 0), ((2, 0), 0), ((2, 3, 2), 1)):
+        for _exclusive in (False, True):
+            for _reverse in (False, True):
+                _way = f"{_shape}-{_axis}{'-exclusive' * _exclusive}{'-reverse' * _reverse}"
+                add(_op, _way, floats(*_shape), axis=_axis, exclusive=_exclusive, reverse=_reverse, terms=5)
+    add(_op, "integers", integers(3, 4), axis=1, exclusive=False, reverse=False)
 for _label, _shape, _axis, _index in (
     ("rows", (4, 3), 0, np.array([[2, 0, 1], [2, 3, -1]])),
     ("columns", (4, 3), 1, np.array([[2, 0, 1, 1], [2, 1, 0, 0]])),

@@ -63,7 +63,8 @@ def test_which_rows_onnx_cannot_express() -> None:
 RUNS_OTHERWISE = {("mean", "(0, 3)-(0,)"), ("mean", "(0, 3)-(0,)-kept"), ("mean", "(2, 0)-(0, 1)")}
 RUNS_OTHERWISE |= {("mean", "(2, 0)-(0, 1)-kept"), ("cross_entropy", "no-rows")}
 RUNS_OTHERWISE |= {(op, "nan") for op in ("max", "min", "argmax", "argmin")}
-WRITTEN = [c for c in ALL if c.op not in {*NOT_IN_ONNX, "iota"}]
+NOT_WRITTEN = {"cumprod", "shift_left", "shift_right"}  # not in this version; of unsigned numbers in ONNX Runtime
+WRITTEN = [c for c in ALL if c.op not in {*NOT_IN_ONNX, *NOT_WRITTEN, "iota"}]
 
 
 @pytest.mark.parametrize("case", WRITTEN, ids=str)

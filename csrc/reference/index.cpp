@@ -110,6 +110,44 @@ void index_put_(const Call& call) {
 
 namespace {
 
+// out at the rows becomes f(out, value), one value after the other.
+template <class F>
+void index_combine(const Call& call, F f) {
+  const View &v = call.in[0], &out = call.out[0];
+  const View from = tail(v, index_frame(call).rank), to = tail(out, call.nin - 1);
+  visit_number(v.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    each_index(call, v, out, [&](int64_t row, int64_t base) {
+      walk<2>(to, {&to, &from}, [&](const auto& at_) {
+        T& kept = *at<T>(to, row + at_[0]);
+        kept = f(kept, *at<T>(from, base + at_[1]));
+      });
+    });
+  });
+}
+
+}  // namespace
+
+void index_mul_(const Call& call) {
+  index_combine(call, [](auto a, auto b) {
+    using T = decltype(a);
+    if constexpr (std::is_integral_v<T>) {
+      using U = std::make_unsigned_t<T>;
+      return static_cast<T>(static_cast<U>(a) * static_cast<U>(b));
+    } else {
+      return a * b;
+    }
+  });
+}
+void index_max_(const Call& call) {
+  index_combine(call, [](auto a, auto b) { return a > b || a != a ? a : b; });
+}
+void index_min_(const Call& call) {
+  index_combine(call, [](auto a, auto b) { return a < b || a != a ? a : b; });
+}
+
+namespace {
+
 // f(where in table, where in idx) for every element of idx, input 1: its place in the table but along the axis, where
 // the index says it.
 template <class F>

@@ -12,6 +12,7 @@ from graphnet.ir import Dim, SymbolicDim, product
 from graphnet.onnx.registry import operator
 from graphnet.ops.onnx import ELEMENT_TYPES, Reader
 from graphnet.ops.onnx_shaping import as_int64, axis_in
+from graphnet.tensor.functions import einsum
 
 __all__: list[str] = []
 
@@ -302,12 +303,10 @@ def _gather_nd(n: Reader) -> Any:
 
 def _scattered(n: Reader, x: Any, places: list[Any], updates: Any) -> Any:
     """A tensor with some elements replaced, or combined with others."""
-    how, shape = n.attr("reduction", "none"), n.shape(x)
+    how = n.attr("reduction", "none")
     if how == "add":
-        return n("add", x, n("index_add", updates, *places, shape=shape))
-    if how != "none":
-        raise n.fail(f"graphnet does not scatter with reduction {how!r}")
-    return n("set_at", x, updates, *places)
+        return n("add", x, n("index_add", updates, *places, shape=n.shape(x)))
+    return n({"none": "set_at", "mul": "mul_at", "max": "max_at", "min": "min_at"}[how], x, updates, *places)
 
 
 @operator("ScatterElements", "Scatter")
@@ -384,3 +383,8 @@ def _unique(n: Reader) -> Any:
         "take", _flat(n, n.x(0), x.ndim), n.const(chosen))  # fmt: skip
     numbers = rank[inverse.reshape(-1)].astype(np.int64)
     return picked, n.const(chosen), n.const(numbers), n.const(counts[order].astype(np.int64))
+
+
+@operator("Einsum")
+def _einsum(n: Reader) -> Any:
+    return einsum(n.attr("equation"), *(n.tensor(n.x(i)) for i in range(n.count)))

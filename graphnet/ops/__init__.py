@@ -2,16 +2,19 @@
 
 from graphnet.ops import (
     activations,
+    combining,
     elementwise,
     embedding,
     fused,
     indexing,
+    integers,
     losses,
     normalization,
     products,
     random,
     reductions,
     shaping,
+    trigonometry,
 )
 from graphnet.ops.cost import node_flops, result_bytes
 from graphnet.ops.table import FUSED, TABLE, Op, Site, check_count, infer, row
@@ -23,11 +26,13 @@ __all__ = [
     "Site",
     "activations",
     "check_count",
+    "combining",
     "elementwise",
     "embedding",
     "fused",
     "indexing",
     "infer",
+    "integers",
     "losses",
     "node_flops",
     "normalization",
@@ -37,4 +42,5 @@ __all__ = [
     "result_bytes",
     "row",
     "shaping",
+    "trigonometry",
 ]

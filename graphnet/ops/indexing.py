@@ -13,7 +13,7 @@ from graphnet.ir import Dim, Shape, Unifier, product, render_shape
 from graphnet.ops import onnx_shaping as rules
 from graphnet.ops.table import ANY, INDEX, NUMBER, Attrs, Op, Site, broadcast, check_axis, register
 
-__all__: list[str] = []
+__all__ = ["set_at_shape"]
 
 
 def _taken(unifier: Unifier, attrs: Attrs, x: Shape, *indices: Shape) -> Shape:
@@ -79,7 +79,8 @@ register(
 )
 
 
-def _set_at_shape(unifier: Unifier, attrs: Attrs, x: Shape, values: Shape, *indices: Shape) -> Shape:
+def set_at_shape(unifier: Unifier, attrs: Attrs, x: Shape, values: Shape, *indices: Shape) -> Shape:
+    """The shape of x with values put where `take` would read."""
     return _put(unifier, {"shape": x}, values, *indices)
 
 
@@ -92,7 +93,7 @@ def _set_at_reference(x: Any, values: Any, *indices: Any) -> Any:
 register(
     Op(
         name="set_at",  # x with values where `take` would read; the last one stays where an index repeats
-        shape=_set_at_shape,
+        shape=set_at_shape,
         operands=(ANY, ANY, INDEX),
         variadic=True,
         reference=_set_at_reference,

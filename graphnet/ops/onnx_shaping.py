@@ -27,6 +27,7 @@ __all__ = [
     "UNSLICE",
     "as_int64",
     "axis_in",
+    "combined_at",
     "flat_at",
     "last_axis",
 ]
@@ -268,10 +269,21 @@ INDEX_ADD = Onnx(
     write=lambda w: w("ScatterND", _zeros(w), _places(w, _frame(w, 0, w.count - 1)), w.x(0), reduction="add"),
     reads=False,
 )
-SET_AT = Onnx(
-    write=lambda w: w("ScatterND", w.x(0), _places(w, _frame(w, 1, w.count - 2), 2), w.x(1)),
-    reads=False,
-)
+
+
+def combined_at(reduction: str | None = None) -> Onnx:
+    """Values put at indices, or combined with what is there."""
+    how = {} if reduction is None else {"reduction": reduction}
+
+    def write(w: Writer) -> str:
+        if reduction in ("max", "min") and w.version < 18:
+            raise w.fail(f"the reduction {reduction} is in ONNX from version 18 on")
+        return w("ScatterND", w.x(0), _places(w, _frame(w, 1, w.count - 2), 2), w.x(1), **how)
+
+    return Onnx(write=write, reads=False)
+
+
+SET_AT = combined_at()
 
 
 def _read_gather_elements(n: Reader) -> Any:

@@ -70,8 +70,15 @@ class Site(Protocol):
 
 GradientRule: TypeAlias = "Callable[[Site, Any], Any]"
 
-FLOAT, NUMBER, ANY, BOOL, INDEX = "floating-point", "numeric", "any", "bool", "int64"
-_CATEGORIES: dict[str, tuple[int, ...]] = {FLOAT: (2,), NUMBER: (1, 2), ANY: (0, 1, 2), BOOL: (0,), INDEX: (1,)}
+FLOAT, NUMBER, ANY, BOOL, INDEX, INTEGER = "floating-point", "numeric", "any", "bool", "int64", "integer"
+_CATEGORIES: dict[str, tuple[int, ...]] = {
+    FLOAT: (2,),
+    NUMBER: (1, 2),
+    ANY: (0, 1, 2),
+    BOOL: (0,),
+    INDEX: (1,),
+    INTEGER: (1,),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
