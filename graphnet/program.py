@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from graphnet.collector import collector_paused
 from graphnet.dtypes import dtype_of
 from graphnet.errors import ArgumentError, DTypeError, IndexOutOfRangeError, TripLimitError
 from graphnet.ir import BRANCH, Constant, Graph, Literal, Loop, Node, Operand, TensorType, Value
@@ -169,6 +170,7 @@ class Program:
         numbers: what the updates' kernels take besides memory, by the number in their nodes' settings.
     """
 
+    @collector_paused()
     def __init__(
         self,
         graph: Graph,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphnet.collector import collector_paused
 from graphnet.dtypes import DType, as_dtype, float32
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, TraceError
 from graphnet.export import table
@@ -60,6 +61,11 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Gra
         >>> net[0].weight.shape
         graphnet.Size([4, 20])
     """
+    with collector_paused():
+        return _traced(network, inputs, dtype, settings)
+
+
+def _traced(network: Any, inputs: tuple[Any, ...], dtype: Any, settings: dict[str, Any]) -> Graph:
     if isinstance(network, type):
         raise ArgumentTypeError(f"trace: expects a network, got the class {network.__name__}; call it to make one")
     if not callable(network):

@@ -148,8 +148,9 @@ class WatchedSymbol(Symbol):
         return self is other
 
     def __hash__(self) -> int:
-        self.look(sys._getframe(1))  # `in {1, 2}` asks for the hash alone
-        return object.__hash__(self)
+        if not self.compared and not sys._getframe(1).f_code.co_filename.startswith(_PACKAGE):
+            self.compared = True  # `in {1, 2}` asks for the hash alone
+        return id(self)
 
     def look(self, frame: FrameType) -> None:
         """Note that the symbol is compared there."""

@@ -66,7 +66,7 @@ def name_within(parent: Any, child: Any) -> str:
 def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
     """Modules in plain lists, tuples and dicts among the attributes, with what one writes to get at them."""
     for attribute, value in module.__dict__.items():
-        if not isinstance(value, (list, tuple, dict)) or attribute in _OWN:
+        if type(value) in _PLAIN or attribute in _OWN or not isinstance(value, (list, tuple, dict)):
             continue
         stack = [(attribute, value, 0)]
         while stack:
@@ -79,6 +79,7 @@ def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
                 stack.extend((f"{path}[{k!r}]", v, depth + 1) for k, v in reversed(list(item.items())))
 
 
+_PLAIN = frozenset((bool, int, float, str, type(None)))
 _OWN = ("_parameters", "_buffers", "_modules", "_names", "_where")  # a module's own books
 
 

@@ -89,6 +89,11 @@ def _rows(n: Site, value: Any, shape: Shape) -> Any:
     return value if len(shape) == 2 else n("reshape", value, shape=(product(shape[:-1]), shape[-1]))
 
 
+def _linear_input(n: Site, g: Any) -> Any:
+    rows = n("matmul", _rows(n, g, n.shape), n.x(1))
+    return rows if len(n.shape) == 2 else n("reshape", rows, shape=n.shapes[0])
+
+
 def _linear_weight(n: Site, g: Any) -> Any:
     return n("matmul", _transposed(n, _rows(n, g, n.shape), 2), _rows(n, n.x(0), n.shapes[0]))
 
@@ -107,7 +112,7 @@ LINEAR_ROW = register(
         promote="none",
         gradients=(
             # g as rows: (*, out) @ (out, in)
-            lambda n, g: n("reshape", n("matmul", _rows(n, g, n.shape), n.x(1)), shape=n.shapes[0]),
+            _linear_input,
             _linear_weight,
             lambda n, g: n("sum", g, axes=tuple(range(len(n.shape) - 1)), keepdims=False),
         ),

@@ -7,6 +7,7 @@ through `optimize`. At the end its buffers get their places in memory.
 
 from collections.abc import Callable
 
+from graphnet.collector import collector_paused
 from graphnet.ir import Graph
 from graphnet.passes.clip import clip_norm
 from graphnet.passes.dead import remove_dead
@@ -36,7 +37,7 @@ __all__ = [
     "verify_types",
 ]
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (remove_dead, simplify, merge_common, fuse, remove_dead, place_updates)
+PASSES: tuple[Callable[[Graph], Graph], ...] = (remove_dead, simplify, merge_common, fuse, place_updates)
 
 
 VERIFIED = 2000  # nodes up to which every pass is checked wherever it runs; checking takes as long as the passes
@@ -44,9 +45,10 @@ VERIFIED = 2000  # nodes up to which every pass is checked wherever it runs; che
 
 def optimize(graph: Graph) -> Graph:
     """A graph with the same outputs that takes less time, for graphs of which no gradient is taken any more."""
-    for apply in PASSES:
-        graph = apply(graph)
-        if len(graph.nodes) <= VERIFIED:
-            graph.verify()
-            verify_types(graph)
+    with collector_paused():
+        for apply in PASSES:
+            before, graph = graph, apply(graph)
+            if graph is not before and len(graph.nodes) <= VERIFIED:
+                graph.verify()
+                verify_types(graph)
     return graph

@@ -41,6 +41,8 @@ def _pruned(graph: Graph, outputs: Iterable[Operand]) -> tuple[Graph, set[Node]]
             smaller[node] = _Smaller(node, graph.types[node], slots)
             operands = smaller[node].operands
         used.update(o for o in operands if isinstance(o, Value))
+    if len(kept) == len(graph.nodes) and not smaller and outputs == graph.outputs:
+        return graph, reached
     result = Graph(graph.name)
     moved: dict[Node, Node] = {}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
+from graphnet.collector import collector_paused
 from graphnet.dtypes import DType
 from graphnet.errors import GradientError
 from graphnet.ir import (
@@ -81,6 +82,7 @@ class _NodeSite:
         return self.emitter.emit(TABLE[op], operands, attrs, name, self.node.scope, self.node.where)
 
 
+@collector_paused()
 def differentiate(graph: Graph) -> Graph:
     """A graph whose outputs are the output and its gradients for each parameter, then for each floating-point input.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value
@@ -23,6 +23,9 @@ def merge_common(graph: Graph) -> Graph:
         >>> [node.op for node in merge_common(graph).nodes]
         ['input', 'exp', 'add']
     """
+    keys = [key for node in graph.nodes if (key := _key(node, node.inputs)) is not None]
+    if len(set(keys)) == len(keys):
+        return graph
     new = Rewriter(graph)
     seen: dict[Hashable, Node] = {}
     for node in graph.nodes:
@@ -37,13 +40,13 @@ def merge_common(graph: Graph) -> Graph:
     return new.finish()
 
 
-def _key(node: Node, operands: list[Operand]) -> Hashable | None:
+def _key(node: Node, operands: Sequence[Operand]) -> Hashable | None:
     """What two nodes have in common that compute the same; None for those that stay."""
     op = TABLE.get(node.op)
     if op is None or op.fresh:
         return None
     try:
-        return node.op, tuple(map(_operand, operands)), _frozen(node.attrs)
+        return node.op, tuple(map(_operand, operands)), _frozen(node.attrs) if node.attrs else ()
     except TypeError:
         return None
 

@@ -21,6 +21,8 @@ def simplify(graph: Graph) -> Graph:
         ['input', 'permute', 'add']
     """
     new = Rewriter(graph)
+    if not any(_simpler(new, node) is not None for node in graph.nodes):
+        return graph
     for node in graph.nodes:
         found = _simpler(new, node)
         if found is None:

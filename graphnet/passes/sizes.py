@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from graphnet.collector import collector_paused
 from graphnet.errors import DTypeError, GraphError, GraphnetError, ShapeError
 from graphnet.ir import (
     Dim,
@@ -43,6 +44,7 @@ def bound_attrs(attrs: Mapping[str, Any], sizes: Mapping[Symbol, Dim]) -> Mappin
     return attrs if all(changed[name] is value for name, value in attrs.items()) else changed
 
 
+@collector_paused()
 def resolve(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
     """The graph with every size replaced that is known now, in types, settings, literals and blocks."""
     result = Graph(graph.name)

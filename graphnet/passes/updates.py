@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from graphnet.ir import Constant, Graph, Node, Operand, Value
-from graphnet.ops import row
+from graphnet.ops import FUSED, row
 from graphnet.ops.fused import UPDATES
 
 __all__ = ["Update", "add_updates", "place_updates"]
@@ -46,6 +46,8 @@ def place_updates(graph: Graph) -> Graph:
 
     No update comes before a node that may refuse its data, such as a label out of range: then nothing is updated.
     """
+    if not any(node.op in FUSED and FUSED[node.op].overwrites is not None for node in graph.nodes):
+        return graph
     last: dict[Constant, int] = {}  # the last reader of a constant's memory, through views too
     seen: dict[Value, frozenset[Constant]] = {}  # whose memory a view looks at
     earliest = -1
