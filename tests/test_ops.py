@@ -336,3 +336,38 @@ def test_a_dtype_that_the_row_does_not_take_is_refused(op: Any) -> None:
         with pytest.raises(gn.DTypeError, match="expects") as caught:
             apply(op.name, *tensors(wrong), **case.attrs)
         assert isinstance(caught.value, TypeError)
+
+
+def slope(case: Case, operands: list[Any], weights: list[Any]) -> tuple[Any, list[Any], list[Any]]:
+    """A weighted sum of the gradients of a case, recorded; its operands; the gradients of a sum of sines of them."""
+    inputs = tensors([np.array(o) if isinstance(o, np.ndarray) else o for o in operands])
+    leaves = [inputs[i].requires_grad_() for i in case.floats if TABLE[case.op].gradient(i) is not None]
+    result = apply(case.op, *inputs, **case.attrs)
+    upstream = np.random.default_rng(5).uniform(0.5, 1.5, tuple(result.shape)).astype(result.dtype.dtype)
+    total = (result * result * gn.tensor(upstream)).sum()
+    first = gn.autograd.grad(total, leaves, create_graph=True)
+    return sum(((g * w).sum() for g, w in zip(first, weights)), gn.zeros((), dtype=gn.float64)), leaves, list(first)
+
+
+@by_name([c for c in DIFFERENTIABLE if c.op != "cast" and all(np.size(o) for o in c.operands)])
+def test_gradients_of_gradients_are_those_of_differences(case: Case) -> None:
+    """Along one direction: of a weighted sum of the gradients of the result's squares."""
+    operands = case.typed("float64")
+    floats = [i for i in case.floats if TABLE[case.op].gradient(i) is not None]
+    rng = np.random.default_rng(7)
+    weights = [gn.tensor(np.asarray(rng.uniform(0.5, 1.5, operands[i].shape))) for i in floats]
+    direction = [rng.uniform(-1, 1, operands[i].shape) for i in floats]
+    value, leaves, _ = slope(case, operands, weights)
+    second = gn.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else [None] * len(leaves)
+    got = sum(float((g.numpy() * d).sum()) for g, d in zip(second, direction) if g is not None)
+    step = float(np.finfo(np.float64).eps) ** (1 / 3)
+
+    def moved_by(amount: float) -> float:
+        moved_operands = list(operands)
+        for i, d in zip(floats, direction):
+            moved_operands[i] = np.asarray(operands[i] + amount * d)
+        return float(slope(case, moved_operands, weights)[0].item())
+
+    expected = (moved_by(step) - moved_by(-step)) / (2 * step)
+    scale = max(1.0, abs(float(value.item())), abs(expected)) * case.terms
+    assert got == pytest.approx(expected, rel=1e-6, abs=1e-7 * scale)

@@ -1,4 +1,4 @@
-"""The eager record of what was computed, and the backward pass over it."""
+"""The eager record of what was computed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from graphnet.dtypes import DType, dtype_of
 from graphnet.errors import GradientError
 from graphnet.ir import Literal, Origin, Shape, TensorType, Unifier
 from graphnet.ops import TABLE, Op, infer
-from graphnet.ops.gradient import reverse
 from graphnet.ops.table import Attrs
 from graphnet.program import execute
 
-__all__ = ["Memory", "Record", "backward", "collect", "duplicate"]
+__all__ = ["Memory", "Record", "check_kept", "collect", "duplicate"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Saved: TypeAlias = "tuple[Array, Memory | None, int]"  # an array, its memory, and how often that was written by then
@@ -161,42 +160,16 @@ def collect(roots: Iterable[Record]) -> list[Record]:
     return sorted(found, key=lambda record: -record.order)
 
 
-def backward(root: Record, gradient: Array, retain_graph: bool) -> None:
-    """Add to every leaf's gradient what flows to it from `gradient` at the root.
-
-    Raises:
-        GradientError: the graph was freed by an earlier pass, or a value it needs was overwritten.
-    """
-    records = collect([root])
+def check_kept(records: Iterable[Record], what: str) -> None:
+    """Raise GradientError where an earlier pass freed what this one needs."""
     for record in records:
         if record.freed:
             raise GradientError(
-                f"backward: the graph behind {record.describe()} was freed by an earlier backward(); "
+                f"{what}: the graph behind {record.describe()} was freed by an earlier backward(); "
                 "pass retain_graph=True to the earlier one, or compute the value again"
             )
-    gradients: dict[Any, Any] = {root: gradient}
-    reverse(_keeping(records, gradients), gradients)
-    given: set[int] = {id(gradient)}
-    for leaf, array in gradients.items():
-        # Rules may hand one array to several operands, or a view: each leaf gets memory of its own.
-        if array.base is not None or id(array) in given or not array.flags.writeable:
-            array = duplicate(array)
-        given.add(id(array))
-        leaf._accumulate(array)
-    if not retain_graph:
-        for record in records:
-            record.free()
 
 
 def duplicate(array: Array) -> Array:
     """The same elements in memory of their own."""
     return execute(TABLE["copy"], (array,), {}, TensorType(array.shape, dtype_of(array)))
-
-
-def _keeping(records: list[Record], gradients: dict[Any, Any]) -> Iterable[Any]:
-    """The records in order, leaving each retained gradient with its tensor on the way."""
-    for record in records:
-        tensor = record.retained() if record.retained is not None else None
-        if tensor is not None and record in gradients:
-            tensor._accumulate(duplicate(gradients[record]))
-        yield record

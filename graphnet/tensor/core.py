@@ -32,7 +32,7 @@ from graphnet.ir import (
 from graphnet.ops import TABLE, Op, check_count, infer
 from graphnet.places import user_site
 from graphnet.program import execute
-from graphnet.tensor.autograd import CONCRETE, Memory, Record, Saved, backward, duplicate
+from graphnet.tensor.autograd import CONCRETE, Memory, Record, Saved
 from graphnet.tensor.size import Size
 from graphnet.tensor.state import state
 
@@ -168,49 +168,6 @@ class Base(Constant):
             self.grad = None
         elif self.grad is not None:
             self.grad.detach().zero_()
-
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
-        """Compute the gradients of this tensor and add them to `.grad` of the leaves it was computed from.
-
-        Args:
-            gradient: what flows in, of this tensor's shape; may be left out for a single element (1 then).
-            retain_graph: keep what the pass needs, so that it can run again.
-
-        Raises:
-            GradientError: nothing here requires a gradient, the graph was freed, or a value was overwritten.
-            ShapeError: `gradient` has another shape.
-        """
-        if self._tracer is not None:
-            raise GradientError("backward() needs data; differentiate a traced graph with graph.gradient()")
-        if not self._requires_grad:
-            raise GradientError(
-                "backward: nothing it was computed from requires a gradient "
-                "(were the parameters frozen, or did it run under no_grad()?)"
-            )
-        if gradient is None:
-            if self._values().size != 1:
-                raise GradientError(
-                    f"backward without a gradient starts from a single element, got shape {tuple(self.shape)}; "
-                    "reduce it with .sum() or .mean(), or pass gradient="
-                )
-            start: Array = np.ones(self._values().shape, self._dtype.dtype)
-        else:
-            start = as_array(gradient, self._dtype, "backward")
-            if start.shape != self._values().shape:
-                raise ShapeError(
-                    f"backward: expects a gradient of shape {tuple(self.shape)}, got {start.shape}",
-                    expected=tuple(self.shape),
-                    got=start.shape,
-                )
-        if self._record is None:
-            self._accumulate(duplicate(start))
-        else:
-            backward(self._record, start, retain_graph)
-
-    def retain_grad(self) -> None:
-        """Keep the gradient of a computed tensor in `.grad` too."""
-        if self._record is not None:
-            self._record.retained = weakref.ref(self)
 
     # -- memory -------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnet.dtypes import bool_
-from graphnet.errors import ArgumentError
+from graphnet.dtypes import bool_, int64
+from graphnet.errors import ArgumentError, DTypeError
 from graphnet.tensor.core import Base, apply
 from graphnet.tensor.inplace import InPlace
 
@@ -120,7 +120,8 @@ class Elementwise(InPlace):
             >>> gn.square(gn.tensor([-2.0, 3.0]))
             tensor([4., 9.])
         """
-        return apply("mul", self, self)
+        x = apply("cast", self, dtype=int64) if self._dtype is bool_ else self
+        return apply("mul", x, x)
 
     def neg(self) -> Tensor:
         """The negated elements.
@@ -292,7 +293,7 @@ class Elementwise(InPlace):
             >>> gn.floor(gn.tensor([1.5, -1.5]))
             tensor([ 1., -2.])
         """
-        return apply("floor" if self._dtype.is_floating_point else "copy", self)
+        return _rounded("floor", self)
 
     def ceil(self) -> Tensor:
         """The smallest whole numbers that are not below.
@@ -302,7 +303,7 @@ class Elementwise(InPlace):
             >>> gn.ceil(gn.tensor([1.5, -1.5]))
             tensor([ 2., -1.])
         """
-        return apply("ceil" if self._dtype.is_floating_point else "copy", self)
+        return _rounded("ceil", self)
 
 
 def _times(other: Any, alpha: Any) -> Any:
@@ -310,3 +311,9 @@ def _times(other: Any, alpha: Any) -> Any:
     if isinstance(alpha, (int, float)) and alpha == 1:
         return other
     return apply("mul", other, alpha) if isinstance(other, (Base, np.ndarray)) else other * alpha
+
+
+def _rounded(name: str, x: Any) -> Tensor:
+    if x._dtype is bool_:
+        raise DTypeError(f"{name}: expects numbers, got truth values")
+    return apply(name if x._dtype.is_floating_point else "copy", x)

@@ -26,8 +26,8 @@ __all__ = [
     "logical_xor", "logsumexp", "lt", "masked_fill", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "mul",
     "multiply", "mv", "narrow", "ne", "neg", "negative", "nonzero", "not_equal", "numel", "permute", "pow", "prod",
     "ravel", "reciprocal", "relu", "remainder", "reshape", "rsqrt", "select", "sigmoid", "sign", "sin", "softmax",
-    "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "subtract", "sum", "swapaxes", "t", "tanh",
-    "topk", "transpose", "true_divide", "unbind", "unsqueeze", "var", "where",
+    "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "subtract", "sum", "swapaxes", "swapdims",
+    "t", "tanh", "topk", "transpose", "true_divide", "unbind", "unsqueeze", "var", "where",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -139,6 +139,7 @@ sub = _method(Tensor.sub)
 subtract = _method(Tensor.subtract)
 sum = _method(Tensor.sum)
 swapaxes = _method(Tensor.swapaxes)
+swapdims = _method(Tensor.swapdims)
 t = _method(Tensor.t)
 tanh = _method(Tensor.tanh)
 topk = _method(Tensor.topk)
@@ -252,6 +253,9 @@ def cat(tensors: Sequence[Any], dim: Any = 0) -> Tensor:
                 [0., 1., 1.]])
     """
     parts = _several("cat", tensors)
+    parts = [p for p in parts if tuple(p.shape) != (0,)] or parts[
+        :1
+    ]  # PyTorch passes over them, whatever the others are
     axis = axis_of("cat", dim, builtins.max(p.ndim for p in parts))
     while len(parts) > _JOINED_AT_ONCE:
         groups = range(0, len(parts), _JOINED_AT_ONCE)

@@ -33,14 +33,14 @@ def numpy_names(method: F) -> F:
     """Let a method take NumPy's `axis` and `keepdims` for `dim` and `keepdim`, as PyTorch's do."""
 
     @functools.wraps(method)
-    def renamed(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def renamed(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
                 if theirs in kwargs:
                     if ours in kwargs:
                         raise ArgumentTypeError(f"{method.__name__}: {ours} and {theirs} are the same; give one")
                     kwargs[ours] = kwargs.pop(theirs)
-        return method(self, *args, **kwargs)
+        return method(*args, **kwargs)
 
     return renamed  # type: ignore[return-value]
 
@@ -263,7 +263,9 @@ class Reductions(Base):
             >>> gn.std(gn.tensor([[1.0, 2.0, 3.0], [0.0, 4.0, 8.0]]), dim=1)
             tensor([1., 4.])
         """
-        return apply("sqrt", self._variance("std", dim, unbiased, keepdim, correction))
+        variance = self._variance("std", dim, unbiased, keepdim, correction)
+        none = apply("eq", variance, 0)  # the gradient is 0 there, as in PyTorch
+        return apply("where", none, 0, apply("sqrt", apply("where", none, 1, variance)))
 
     def _variance(self, name: str, dim: Any, unbiased: Any, keepdim: Any, correction: Any) -> Tensor:
         if isinstance(dim, bool):  # x.var(False)

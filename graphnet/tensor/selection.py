@@ -47,7 +47,12 @@ class Selection(Base):
         places = check_tensor("gather", index)
         if places._dtype.category != 1:
             raise DTypeError(f"gather: expects an index of integers, got {places._dtype.name}")
-        return apply("gather", self, places.to(int64), axis=axis_of("gather", dim, self.ndim))
+        axis = axis_of("gather", dim, self.ndim)
+        if (self.ndim, places.ndim) == (0, 1):
+            return apply("gather", apply("reshape", self, shape=(1,)), places.to(int64), axis=axis)
+        if (self.ndim, places.ndim) == (1, 0):
+            return apply("reshape", self.gather(axis, places.reshape(1)), shape=())
+        return apply("gather", self, places.to(int64), axis=axis)
 
     def _ordered(self, what: str, dim: Any, descending: Any, count: Any = None) -> tuple[Any, Tensor]:
         axis = axis_of(what, dim, self.ndim)

@@ -35,3 +35,11 @@ class Size(tuple[Any, ...]):
 
     def __add__(self, other: Any) -> Any:
         return Size(super().__add__(tuple(other)))
+
+    def __radd__(self, other: Any) -> Any:
+        return Size((*other, *self))
+
+    def __mul__(self, number: Any) -> Any:
+        return Size(super().__mul__(number))
+
+    __rmul__ = __mul__

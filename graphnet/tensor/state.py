@@ -37,7 +37,12 @@ class _GradMode:
 
     _mode: bool
 
-    def __init__(self) -> None:
+    def __new__(cls, function: Any = None) -> Any:
+        if function is None or isinstance(function, bool):
+            return super().__new__(cls)
+        return cls()(function)  # as a decorator without brackets
+
+    def __init__(self, function: Any = None) -> None:
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
@@ -59,7 +64,7 @@ class _GradMode:
         return wrapped  # type: ignore[return-value]
 
     def _again(self) -> _GradMode:
-        again = type(self).__new__(type(self))
+        again: _GradMode = object.__new__(type(self))
         again._before, again._mode = [], self._mode
         return again
 

@@ -10,9 +10,10 @@ import numpy as np
 from graphnet.device import check_device
 from graphnet.device import device as Device  # noqa: N812 - Tensor has an attribute of that name
 from graphnet.dtypes import as_dtype, bool_, float32, float64, int32, int64
-from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRangeError, ShapeError
 from graphnet.tensor import indexing, printing, random
 from graphnet.tensor.axes import axis_of
+from graphnet.tensor.backward import Backward
 from graphnet.tensor.core import Array, apply, check_tensor, make, set_tensor_class
 from graphnet.tensor.forms import Forms
 from graphnet.tensor.operators import Operators
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Tensor"]
 
 
-class Tensor(Operators, Forms, Products, Reductions, Shaping):
+class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
     """An array of one dtype that records what it was computed from, for gradients and graphs.
 
     Made by `graphnet.tensor`, `zeros`, `rand`, ... and by operations. NumPy arrays and numbers are taken
@@ -46,7 +47,11 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping):
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""
-        return self.shape if dim is None else self.shape[axis_of("size", dim, self.ndim)]
+        if dim is None:
+            return self.shape
+        if not self.ndim:
+            raise IndexOutOfRangeError("size: a 0-d tensor has no axes")
+        return self.shape[axis_of("size", dim, self.ndim)]
 
     def dim(self) -> int:
         """The number of axes."""
@@ -85,7 +90,11 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping):
     def stride(self, dim: Any = None) -> Any:
         """How many elements lie between neighbours along each axis, or along one."""
         steps = tuple(step // self._dtype.itemsize for step in self._values().strides)
-        return steps if dim is None else steps[axis_of("stride", dim, self.ndim)]
+        if dim is None:
+            return steps
+        if not self.ndim:
+            raise IndexOutOfRangeError("stride: a 0-d tensor has no axes")
+        return steps[axis_of("stride", dim, self.ndim)]
 
     def data_ptr(self) -> Any:
         """The address of the first element."""
@@ -132,7 +141,9 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping):
         return values.copy() if copy else values
 
     def __dlpack__(self, **arguments: Any) -> Any:
-        return self.detach()._values().__dlpack__(**arguments)
+        if self._requires_grad:
+            raise GradientError("the tensor requires a gradient, which others would lose; hand over its detach()")
+        return self._values().__dlpack__(**arguments)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0  # the CPU
@@ -177,7 +188,11 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping):
         return printing.tensor_text(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self.ndim else format(repr(self), spec)
+        if not self.ndim:
+            return format(self.item(), spec)
+        if spec:
+            raise ArgumentTypeError(f"a tensor of shape {tuple(self.shape)} takes no format {spec!r}; its elements do")
+        return repr(self)
 
     # -- other types, other memory ------------------------------------------------------------------------
 
@@ -290,8 +305,19 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping):
         return self
 
     def copy_(self, source: Any) -> Self:
-        """Overwrite with the elements of another tensor, which may broadcast."""
-        return self._fill(source)
+        """Overwrite with the elements of another tensor, which may broadcast.
+
+        Raises:
+            ShapeError: it does not broadcast to this tensor's shape.
+        """
+        value = check_tensor("copy_", source)
+        if len(value._type().shape) > self.ndim:
+            raise ShapeError(
+                f"copy_: a tensor of shape {tuple(value.shape)} does not broadcast to {tuple(self.shape)}",
+                expected=tuple(self.shape),
+                got=tuple(value.shape),
+            )
+        return self._fill(value)
 
     def fill_(self, value: Any) -> Self:
         """Overwrite every element with a number."""
