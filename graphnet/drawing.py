@@ -84,6 +84,7 @@ def draw(
     else:
         graph = graph_for("draw", network, *inputs, **settings)
     checked_direction("draw", direction)
+    _check_names(graph, values)
     if collapse is None:
         collapse = values is None
     look = {"depth": depth, "direction": direction, "shared": shared, "collapse": collapse, "legend": legend}
@@ -91,6 +92,23 @@ def draw(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
     return target
+
+
+def _check_names(graph: ir.Graph, values: Any) -> None:
+    """Raise ArgumentError where values are given and the graph knows none of their names."""
+    if not isinstance(values, Mapping) or not values:
+        return
+    known: dict[str, None] = {}
+    for node in graph.walk():
+        known.setdefault(node.name)
+        scope = node.scope
+        while scope is not None:
+            known.setdefault(scope.path)
+            scope = scope.parent
+    if not any(str(name) in known for name in values):
+        some = ", ".join([name for name in known if name][:8])
+        first = next(iter(values))
+        raise ArgumentError(f"draw: {graph.name} has no node or module {first!r} to show a value of; it has {some}")
 
 
 _Look = dict[str, Any]

@@ -196,6 +196,9 @@ def inspect(network: Any, *inputs: Any, loss: Callable[[Any], Any] | None = None
         >>> print(gn.inspect(net, gn.rand(16, 4)).findings[0].text)
         1 (ReLU, ...): all 8 units are 0 for all 16 rows (dead)
     """
+    if isinstance(network, type) or not callable(network):
+        kind = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
+        raise ArgumentTypeError(f"inspect: expects a module, a graph or a function, got {kind}")
     if not inputs:
         raise ArgumentError("inspect: give a batch for each input, such as gn.inspect(net, x)")
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 1:

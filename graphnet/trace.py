@@ -127,13 +127,17 @@ def graph_for(what: str, network: Any, *inputs: Any, **settings: Any) -> Graph:
     """A graph as it is, or the trace of a network.
 
     Raises:
-        ArgumentError, GraphError: neither, or not finished; the message names the caller, `what`.
+        ArgumentTypeError, ArgumentError, GraphError: neither, no inputs, or not finished; the message names the
+            caller, `what`.
     """
     if isinstance(network, Graph) and not inputs:
         if network._tracer is not None:
             raise GraphError(f"{what}: the graph {network.name!r} is not finished; it is after its with block")
         return network
-    if not inputs and callable(network) and not isinstance(network, type):
+    if isinstance(network, type) or not callable(network):
+        kind = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
+        raise ArgumentTypeError(f"{what}: expects a module, a graph or a function, got {kind}")
+    if not inputs:
         raise ArgumentError(f'{what}: give the shape of each input, such as ("N", 20), after the other arguments')
     return trace(network, *inputs, **settings)
 

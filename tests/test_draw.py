@@ -69,13 +69,14 @@ def test_wrong_options(kind: str, tmp_path: Path) -> None:
         ({"direction": "up"}, gn.ArgumentError, "LR, TB, RL, BT, got 'up'"),
         ({"values": {"0": "much"}}, gn.ArgumentTypeError, "numbers by name"),
         ({"values": [1, 2]}, gn.ArgumentTypeError, "numbers by name"),
+        ({"values": {"nope": 1}}, gn.ArgumentError, "no node or module 'nope' to show a value of; it has input, 0, "),
     ):
         with pytest.raises(error, match=told):
             gn.draw(graph, tmp_path / f"net{kind}", **options)
 
 
 def test_what_is_no_network(tmp_path: Path) -> None:
-    for what, told in ((nn.Linear, "the class Linear"), (3, "got a int")):
+    for what, told in ((nn.Linear, "draw: expects a module.*the class Linear"), (3, "draw: .*got a int")):
         with pytest.raises(gn.ArgumentTypeError, match=told):
             gn.draw(what, tmp_path / "net.dot", ("N", 20))
 

@@ -126,10 +126,10 @@ def test_tables_count_one_trip() -> None:
     assert shared.totals()["parameters"] == 20
 
 
-@pytest.mark.parametrize("kind", [".dot", ".html", ".txt"])
-def test_gradients_of_loops(kind: str, tmp_path: Path) -> None:
-    try:
-        gradient = chimera().gradient()
-    except KeyError:
-        pytest.skip("loops have no gradients")
-    assert gn.draw(gradient, tmp_path / f"net{kind}").stat().st_size
+@needs_dot
+@pytest.mark.parametrize("make", [chimera, branching])
+def test_gradients_of_loops(make: Any, tmp_path: Path) -> None:
+    gradient = make().gradient()
+    for kind in (".dot", ".html", ".txt", ".svg"):
+        assert gn.draw(gradient, tmp_path / f"net{kind}").stat().st_size
+    assert "repeat" in str(gn.summary(gradient))

@@ -10,7 +10,7 @@ from graphnet.errors import MissingPackageError, RenderError
 __all__ = ["rendered", "svg"]
 
 _TIMEOUT = 15.0  # seconds; a notebook waits for its cell
-_PATIENT = 300.0  # for pictures that are asked for
+_PATIENT = 120.0  # for pictures that are asked for
 _LONGEST = 200_000  # characters that the WebAssembly build lays out in about that time; it cannot be interrupted
 _INSTALL = "install Graphviz (Debian: apt-get install graphviz; macOS: brew install graphviz)"
 
@@ -43,13 +43,25 @@ def rendered(text: str, format: str, timeout: float = _PATIENT) -> bytes:
     """
     program = shutil.which("dot")
     if program is not None:
-        return _graphviz(program, text, format, timeout)
+        try:
+            return _graphviz(program, text, format, timeout)
+        except _LayoutError:  # the other way to rank nodes in boxes copes with more, and is not as compact
+            return _graphviz(program, text.replace("{\n", "{\n  newrank=true\n", 1), format, timeout)
     if format != "svg":
         raise MissingPackageError(
             f"drawing .{format} needs Graphviz's program dot, which is not on this machine: {_INSTALL}, "
             "or draw .svg or .html"
         )
+    if len(text) > 5 * _LONGEST:
+        raise RenderError(
+            f"the picture is too large to be drawn without Graphviz's program dot: {_INSTALL}, or draw less with "
+            "depth=1, or .html"
+        )
     return _webassembly(text)
+
+
+class _LayoutError(RenderError):
+    """dot gave up."""
 
 
 def _graphviz(program: str, text: str, format: str, timeout: float) -> bytes:
@@ -69,7 +81,7 @@ def _graphviz(program: str, text: str, format: str, timeout: float) -> bytes:
         ) from None
     except subprocess.CalledProcessError as error:
         told = error.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise RenderError(f"dot failed with exit code {error.returncode}: {' '.join(told[:2])}") from None
+        raise _LayoutError(f"dot failed with exit code {error.returncode}: {' '.join(told[:2])}") from None
     except OSError as error:
         raise RenderError(f"{program} cannot be run: {error}") from None
     if not done.stdout or (format == "svg" and b"<svg" not in done.stdout):
