@@ -1,5 +1,6 @@
 // Programs as Python sees them, and calls of compiled networks: from the caller's tensors to new ones in one step, with
 // everything that could make the plan out of date looked at on the way.
+#include <exception>
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -20,7 +21,7 @@ namespace {
 
 using py::detail::npy_api;
 
-struct Interrupted {};
+struct Interrupted : std::exception {};
 
 // A program and the arrays that its views point into.
 class PyProgram {
