@@ -8,7 +8,7 @@ from typing import Any
 
 from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphError
 from graphnet.graph import Graph, nest
-from graphnet.ir import TensorType
+from graphnet.ir import TensorType, Value
 from graphnet.nn import Module, Parameter
 from graphnet.nn.naming import structure_cell, structure_version
 from graphnet.optim import Optimizer
@@ -239,7 +239,12 @@ class TrainStep:
         def network(*arguments: Any) -> Any:
             return self.loss(self.network(*arguments[:-1]), arguments[-1])
 
-        return trace(network, *specs).gradient()
+        traced = trace(network, *specs)
+        shapes = [traced.type_of(o).shape for o in traced.outputs if isinstance(o, Value)]
+        if shapes != [()]:
+            what = f"one of shape {shapes[0]}" if len(shapes) == 1 else f"{len(shapes)} results"
+            raise GradientError(f"TrainStep: a loss is one number, got {what}; reduce it with .mean() or .sum()")
+        return traced.gradient()
 
     def _build(self, tensors: tuple[Any, ...]) -> Any:
         gradient, _ = self._graphs.find(_types(tensors), structure_version)

@@ -139,7 +139,7 @@ class _Encoder:
     """Takes an object apart into arrays by name and JSON that says how they were held.
 
     Plain JSON stands for itself; everything else is an object with one letter: t(ensor), f(loat that JSON lacks),
-    l(ist), u (tuple), d(ict), o(rdered dict), y (data type), s(hape).
+    i(nteger that is long), l(ist), u (tuple), d(ict), o(rdered dict), y (data type), s(hape).
     """
 
     def __init__(self) -> None:
@@ -154,12 +154,12 @@ class _Encoder:
             return str(value) if isinstance(value, str) else value
         if isinstance(value, (Tensor, np.ndarray)):
             return self._tensor(value, path)
-        if isinstance(value, (np.bool_, np.integer, np.floating)):
-            value = value.item()
-        if isinstance(value, float):
+        if isinstance(value, np.bool_):
+            return bool(value)
+        if isinstance(value, (float, np.floating)):
             return float(value) if math.isfinite(value) else {"f": repr(float(value))}
-        if isinstance(value, int):
-            return int(value)
+        if isinstance(value, (int, np.integer)):
+            return int(value) if -(2**63) <= value < 2**63 else {"i": hex(value)}
         if isinstance(value, DType):
             return {"y": value.name}
         if id(value) in self._open:
@@ -196,6 +196,8 @@ class _Encoder:
     def _tensor(self, value: Any, path: tuple[Any, ...]) -> Any:
         try:
             array = value if isinstance(value, np.ndarray) else value._values()
+            if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap):
+                raise ArgumentTypeError(f"a {type(value).__name__} cannot be saved; make an array of it")
             as_dtype(array.dtype)
         except GraphnetError as error:
             error.args = (f"save: {_shown(path)}: {error}",)
@@ -203,7 +205,7 @@ class _Encoder:
         look = array.ctypes.data, array.shape, array.strides, array.dtype.str
         name = self._names.get(look) if array.size else None
         if name is None:
-            name = ".".join(map(str, path)) or "tensor"
+            name = ".".join(map(str, path)).encode("utf-8", "backslashreplace").decode() or "tensor"
             while name in self.arrays or name == "__metadata__":
                 name += "'"
             self._names[look] = name
@@ -240,6 +242,8 @@ class _Decoder:
             raise ValueError(f"{letter!r} with other entries")
         if letter == "f":
             return float(content)
+        if letter == "i":
+            return int(content, 16)
         if letter == "y":
             return as_dtype(str(content))
         if letter in ("d", "o"):
@@ -327,9 +331,11 @@ def _guess(data: bytes) -> str:
 
 def _replace(path: str, data: bytes) -> None:
     """Write a file aside and put it in the place of another when it is complete."""
+    if not path or os.path.isdir(path):
+        raise ArgumentError(f"save: {path!r} is {'a folder' if path else 'no path'}")
     path = os.path.realpath(path)
     if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as file:  # a device or pipe is written to; a folder raises
+        with open(path, "wb") as file:  # a device or pipe is written to
             file.write(data)
         return
     folder, name = os.path.split(path)

@@ -268,6 +268,20 @@ WRONG: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "shapes": (lambda: gn.compile(nn.Linear(3, 1))(gn.ones(2, 4)), ValueError, "expects 3 input features, got 4"),
     "a list": (lambda: gn.compile(nn.Linear(3, 1))([1.0]), TypeError, "list"),
     "a value": (lambda: gn.compile(lambda x: x if x.sum() > 0 else -x)(gn.ones(1)), RuntimeError, "while.*if"),
+    "a loss per row": (
+        lambda: gn.TrainStep(net := nn.Linear(2, 1), nn.MSELoss(reduction="none"), gn.optim.SGD(net.parameters()))(
+            gn.ones(3, 2), gn.ones(3, 1)
+        ),
+        RuntimeError,
+        r"a loss is one number, got one of shape \(3, 1\); reduce it",
+    ),
+    "two losses": (
+        lambda: gn.TrainStep(net := nn.Linear(2, 1), lambda a, b: (a, b), gn.optim.SGD(net.parameters()))(
+            gn.ones(3, 2), gn.ones(3, 1)
+        ),
+        RuntimeError,
+        "a loss is one number, got 2 results",
+    ),
     "a negative norm": (
         lambda: gn.TrainStep(
             nn.Linear(1, 1), nn.MSELoss(), gn.optim.SGD([nn.Parameter(gn.ones(1))]), max_grad_norm=-1.0

@@ -446,6 +446,9 @@ WRONG: dict[str, tuple[Callable[[Path], Any], Any, str]] = {
     ),
     "resume what": (wrong(resume=True), ValueError, "say where with checkpoint="),
     "an open file": (wrong(checkpoint=io.BytesIO()), TypeError, "checkpoint is a path, got a BytesIO"),
+    "no folder": (wrong(checkpoint="none/such/file"), FileNotFoundError, "no such folder for the checkpoint"),
+    "a word for a bar": (wrong(progress="yes"), TypeError, "progress is True, False or None, got 'yes'"),
+    "a loss per row": (wrong(loss=nn.CrossEntropyLoss(reduction="none")), RuntimeError, "a loss is one number"),
     "callback": (wrong(callback=3), TypeError, "callback is a function of the history, got 3"),
     "another file": (no_checkpoint, gn.FileFormatError, "file is not a checkpoint of fit"),
     "another monitor": (

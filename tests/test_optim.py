@@ -125,6 +125,13 @@ WRONG: dict[str, tuple[Callable[[], Any], Any, str]] = {
         "missing keys: 'step_size'",
     ),
     "a negative norm": (lambda: nn.utils.clip_grad_norm_([], -1), ValueError, "max_norm is a number from 0 up"),
+    "no norm": (lambda: nn.utils.clip_grad_norm_([], None), TypeError, "max_norm is a number, got None"),  # type: ignore[arg-type]
+    "no order": (lambda: nn.utils.clip_grad_norm_([], 1, "two"), TypeError, "norm_type is a number, got 'two'"),  # type: ignore[arg-type]
+    "unknown sizes": (
+        lambda: nn.utils.vector_to_parameters(gn.ones(3), nn.LazyLinear(1).parameters()),
+        RuntimeError,
+        "has no values before its sizes are known",
+    ),
     "a negative value": (lambda: nn.utils.clip_grad_value_([], -1), ValueError, "clip_value is a number from 0 up"),
     "clip a module": (lambda: nn.utils.clip_grad_norm_(nn.Linear(1, 1), 1), TypeError, r"pass its .parameters\(\)"),
     "clip numbers": (lambda: nn.utils.clip_grad_norm_([1.0], 1), TypeError, "expects parameters, got a float"),

@@ -43,7 +43,7 @@ def same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a.items(), b.items()))
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(map(same, a, b))
-    return repr(a) == repr(b)
+    return a == b or repr(a) == repr(b)
 
 
 VALUES: dict[str, Callable[[], Any]] = {
@@ -65,6 +65,8 @@ VALUES: dict[str, Callable[[], Any]] = {
     "an array": lambda: np.arange(3.0),
     "an array of no axes": lambda: np.array(3, np.int32),
     "numbers": lambda: [1, -2.5, True, False, None, 10**30, float("inf"), float("-inf"), float("nan"), 1e-320],
+    "long numbers": lambda: [2**63, -(2**63) - 1, 10**5000, -(10**5000)],
+    "odd strings": lambda: {"\ud800": gn.ones(1), "x": "\udfff"},
     "strings": lambda: ["", "ü\n\"'\0", "graphnet"],
     "nested": lambda: {"a": [1, (2, {"b": gn.ones(2)})], "c": {}, "d": [], "e": ()},
     "keys": lambda: {0: 1, "0": 2, 1.5: 3, None: 4, (1, "x"): 5, "": gn.ones(1), "__metadata__": gn.zeros(1)},
@@ -104,6 +106,11 @@ OBJECTS = st.recursive(
 @given(OBJECTS)
 def test_whatever_is_made_of_these_comes_back(value: Any) -> None:
     assert same(there_and_back(value), value)
+
+
+def test_numbers_of_numpy_come_back_as_pythons() -> None:
+    loaded = there_and_back([np.bool_(True), np.float32(0.5), np.float64(0.1), np.int32(3), np.str_("x")])
+    assert loaded == [True, 0.5, 0.1, 3, "x"] and [type(v) for v in loaded] == [bool, float, float, int, str]
 
 
 def test_loaded_tensors_can_be_written_to() -> None:
@@ -299,6 +306,7 @@ UNSAVED: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "a named tuple": (lambda: Pair(1, 2), TypeError, "is a Pair"),
     "an array of strings": (lambda: np.array(["a"]), TypeError, "no data type"),
     "an array of bytes": (lambda: {"x": np.zeros(2, np.uint8)}, TypeError, r"\['x'\]: no data type.*uint8"),
+    "a masked array": (lambda: np.ma.masked_array([1, 2], [0, 1]), TypeError, "a MaskedArray cannot be saved"),
     "a lazy parameter": (lambda: nn.LazyLinear(2).state_dict(), RuntimeError, r"\['weight'\]: a lazy parameter"),
     "a loop": (endless, ValueError, r"\[0\] contains itself"),
     "too deep": (deep, ValueError, "nested too deeply"),
@@ -382,6 +390,8 @@ WRONG: dict[str, tuple[Callable[[Path], Any], Any, str]] = {
     "no file": (lambda p: gn.load(p / "none"), FileNotFoundError, "load: there is no such file: .*none"),
     "no folder": (lambda p: gn.save(1, p / "none" / "file"), FileNotFoundError, "save: there is no such folder"),
     "a folder": (lambda p: gn.load(p), gn.FileFormatError, "is a folder"),
+    "save to a folder": (lambda p: gn.save(1, p), ValueError, "is a folder"),
+    "save nowhere": (lambda p: gn.save(1, ""), ValueError, "save: '' is no path"),
     "a number": (lambda p: gn.load(3), TypeError, "load: expects a path or a binary file, got a int"),
     "save to a number": (lambda p: gn.save(1, 3), TypeError, "save: expects a path or a binary file, got a int"),
     "text": (lambda p: gn.save(1, io.StringIO()), TypeError, 'open it with mode "wb"'),

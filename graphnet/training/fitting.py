@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphnet.compile import TrainStep
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphnetWarning
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphnetWarning, MissingFileError
 from graphnet.nn import Module
 from graphnet.optim import Optimizer
 from graphnet.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -89,6 +90,7 @@ def fit(
     Raises:
         ArgumentError, ArgumentTypeError: settings that make no sense, or not together; data of another form.
         StateDictError, FileFormatError: a checkpoint of another network or optimizer, or no checkpoint.
+        MissingFileError: no folder to put the checkpoint into.
 
     Example:
         >>> import graphnet as gn
@@ -111,6 +113,10 @@ def fit(
         raise ArgumentError("fit: resume goes on from a checkpoint; say where with checkpoint=")
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise ArgumentTypeError(f"fit: checkpoint is a path, got a {type(checkpoint).__name__}")
+    if checkpoint is not None and not os.path.isdir(os.path.dirname(os.path.abspath(checkpoint))):
+        raise MissingFileError(errno.ENOENT, "fit: there is no such folder for the checkpoint", os.fspath(checkpoint))
+    if progress not in (True, False, None):
+        raise ArgumentTypeError(f"fit: progress is True, False or None, got {progress!r:.60}")
     if callback is not None and not callable(callback):
         raise ArgumentTypeError(f"fit: callback is a function of the history, got {callback!r:.60}")
     measured = metrics_of("fit", metrics)

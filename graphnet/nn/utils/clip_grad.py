@@ -51,7 +51,8 @@ def clip_grad_norm_(
         >>> gn.nn.utils.clip_grad_norm_([w], max_norm=1.0), w.grad
         (tensor(5.), tensor([0.6000, 0.8000]))
     """
-    max_norm, norm_type = _number("clip_grad_norm_: max_norm", max_norm), float(norm_type)
+    max_norm = _number("clip_grad_norm_: max_norm", max_norm)
+    norm_type = _number("clip_grad_norm_: norm_type", norm_type)
     gradients = _gradients("clip_grad_norm_", parameters)
     if not gradients:
         return zeros()
@@ -118,15 +119,18 @@ def _norm(values: Tensor, order: float) -> Any:
         return (values * values).sum().sqrt()
     if order == 0:
         return (values != 0).sum().to(values._dtype)
-    if math.isinf(order):
+    if order == math.inf:
         if not values.numel():
             return zeros(dtype=values._dtype)
-        return values.abs().max() if order > 0 else values.abs().min()
+        return values.abs().max()
     return values.abs().pow(order).sum().pow(1 / order)
 
 
 def _number(what: str, value: Any) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"{what} is a number, got {value!r:.60}") from None
     if not number >= 0:
         raise ArgumentError(f"{what} is a number from 0 up, got {number}")
     return number

@@ -51,7 +51,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """
     given = _parameters("vector_to_parameters", parameters)
     vec = check_tensor("vector_to_parameters", vec).detach()
-    count = sum(p.numel() for p in given)
+    count = sum(p._values().size for p in given)
     if tuple(vec.shape) != (count,):
         raise ShapeError(
             f"vector_to_parameters: expects a vector of {count} elements, got shape {tuple(vec.shape)}",

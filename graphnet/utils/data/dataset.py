@@ -163,6 +163,8 @@ def random_split(
     """
     count = len(dataset)
     given = list(lengths)
+    if generator is not None and not isinstance(generator, Generator):
+        raise ArgumentTypeError(f"random_split: a generator is a graphnet.Generator, got a {type(generator).__name__}")
     if not all(isinstance(length, (int, float)) or is_whole(length) for length in given):
         raise ArgumentTypeError(f"random_split: lengths are numbers, got {lengths!r:.80}")
     if any(length < 0 for length in given):
