@@ -9,7 +9,7 @@ from typing import Any
 
 from graphnet import nn
 from graphnet.dtypes import DType, as_dtype
-from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError
+from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError, MissingPackageError
 from graphnet.nn import Module, Parameter
 from graphnet.nn import functional as nn_functional
 from graphnet.tensor import Tensor, creation, functions
@@ -30,7 +30,7 @@ def from_torch(module: Any) -> Module:
         module: a `torch.nn.Module` with parameters of float32 or float64.
 
     Raises:
-        ImportError: PyTorch is not installed.
+        MissingPackageError: PyTorch is not installed.
         ArgumentTypeError: not a PyTorch module.
         GraphError: a layer or function that graphnet has not, or a forward that cannot be recorded, named with its
             path in the module.
@@ -46,7 +46,7 @@ def from_torch(module: Any) -> Module:
         torch = importlib.import_module("torch")
         importlib.import_module("torch.fx")
     except ImportError as error:
-        raise ImportError("from_torch needs PyTorch: pip install torch") from error
+        raise MissingPackageError("from_torch needs PyTorch: pip install torch") from error
     if not isinstance(module, torch.nn.Module):
         kind = f"the class {module.__name__}" if isinstance(module, type) else f"a {type(module).__name__}"
         raise ArgumentTypeError(f"from_torch: expects a torch.nn.Module, got {kind}")

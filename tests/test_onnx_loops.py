@@ -111,6 +111,12 @@ def test_states_that_stay_swap_or_are_inputs() -> None:
         same(model, f, np.ones(2, "f"), np.full(2, scale, "f"))
 
 
+def test_the_loop_of_a_gradient_is_refused_with_its_place() -> None:
+    graph = gn.trace(FixedHidden(), ("N", 20)).gradient()
+    with pytest.raises(gn.GraphError, match=r"test_onnx_loops.py:\d+.*no counterpart"):
+        gn.to_onnx(graph)
+
+
 def loop_model(limit: bool) -> Any:
     """y = x doubled while the sum is below 100, adding the trip's number, at most `m` times."""
     h = onnx.helper

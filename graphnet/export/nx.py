@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError
+from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError, MissingPackageError
 from graphnet.export.record import Records, rebuild
 from graphnet.ir import Graph, Node, Parameter, Value
 
@@ -36,7 +36,7 @@ def to_networkx(graph: Graph) -> Any:
     `tensors`, the parameters by name and the constants by number themselves.
 
     Raises:
-        ImportError: networkx is not installed.
+        MissingPackageError: networkx is not installed.
 
     Example:
         >>> import graphnet as gn
@@ -121,4 +121,4 @@ def _networkx() -> Any:
     try:
         return importlib.import_module("networkx")
     except ImportError as error:
-        raise ImportError("to_networkx needs the package networkx: pip install networkx") from error
+        raise MissingPackageError("to_networkx needs the package networkx: pip install networkx") from error

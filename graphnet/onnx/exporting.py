@@ -38,7 +38,7 @@ def to_onnx(network: Any, path: Any = None, *inputs: Any, opset: int = DEFAULT, 
         The `onnx.ModelProto`.
 
     Raises:
-        ImportError: the package onnx is not installed.
+        MissingPackageError: the package onnx is not installed.
         GraphError: a node has no counterpart in ONNX; it is named with its path and place in the source.
         ShapeError, TraceError, ...: as `graphnet.trace`.
 

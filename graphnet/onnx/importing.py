@@ -36,7 +36,7 @@ def from_onnx(model: Any) -> Any:
         same way.
 
     Raises:
-        ImportError: the package onnx is not installed.
+        MissingPackageError: the package onnx is not installed.
         GraphError: the file is no valid model, or nodes have no counterpart in graphnet; they are named.
 
     Example:

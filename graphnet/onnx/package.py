@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from graphnet.errors import MissingPackageError
+
 __all__ = ["load_onnx"]
 
 
@@ -12,11 +14,11 @@ def load_onnx() -> Any:
     """The package.
 
     Raises:
-        ImportError: it is not installed.
+        MissingPackageError: it is not installed.
     """
     try:
         for name in ("onnx.checker", "onnx.defs", "onnx.helper", "onnx.numpy_helper", "onnx.shape_inference"):
             importlib.import_module(name)
         return importlib.import_module("onnx")
     except ImportError as error:
-        raise ImportError("ONNX files need the package onnx: pip install 'graphnet[onnx]'") from error
+        raise MissingPackageError("ONNX files need the package onnx: pip install 'graphnet[onnx]'") from error
