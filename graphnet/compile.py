@@ -16,6 +16,7 @@ from graphnet.passes import Update, add_updates, clip_norm, optimize
 from graphnet.program import Array, Caller, Program, set_tensor_layout
 from graphnet.specialize import Specialized
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor
+from graphnet.tensor.adaptation import adapted
 from graphnet.tensor.autograd import Memory
 from graphnet.tensor.core import make
 from graphnet.trace import Spec, trace
@@ -237,7 +238,7 @@ class TrainStep:
         """The loss and its gradients."""
 
         def network(*arguments: Any) -> Any:
-            return self.loss(self.network(*arguments[:-1]), arguments[-1])
+            return adapted(self.loss)(adapted(self.network)(*arguments[:-1]), arguments[-1])
 
         traced = trace(network, *specs)
         shapes = [traced.type_of(o).shape for o in traced.outputs if isinstance(o, Value)]

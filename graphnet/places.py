@@ -9,15 +9,19 @@ from types import FrameType
 
 from graphnet.ir import Where
 
-__all__ = ["constructor_site", "raised_at", "stack_depth", "user_site", "warn"]
+__all__ = ["constructor_site", "is_inside", "raised_at", "stack_depth", "user_site", "warn"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _USER = _PACKAGE + "cli" + os.sep  # the command line is a user of the library like any other
 
 
-def _inside(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
+def is_inside(file: str) -> bool:
+    """Whether a file is graphnet's own code."""
     return file.startswith(_PACKAGE) and not file.startswith(_USER)
+
+
+def _inside(frame: FrameType) -> bool:
+    return is_inside(frame.f_code.co_filename)
 
 
 def _outside(frame: FrameType | None) -> FrameType | None:

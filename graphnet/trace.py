@@ -17,6 +17,8 @@ from graphnet.nn import Module, Parameter
 from graphnet.nn.naming import warn_unreached
 from graphnet.places import raised_at
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, state
+from graphnet.tensor.adaptation import UndecidedError, adapted, learn
+from graphnet.tensor.control import check_limit
 
 __all__ = ["Spec", "graph_for", "summary", "trace"]
 
@@ -34,7 +36,7 @@ class Spec(NamedTuple):
     dtype: Any = float32
 
 
-def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Graph:
+def trace(network: Any, *inputs: Any, dtype: Any = None, max_trips: int | None = None, **settings: Any) -> Graph:
     """Record the graph of a network without data.
 
     Args:
@@ -42,6 +44,7 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Gra
         *inputs: for each input its shape, such as ("N", 20) with a named batch size; or a `Spec` with a dtype; or a
             tensor or array, of which shape and dtype count.
         dtype: of inputs given as shapes; by default that of the network's parameters.
+        max_trips: how often the body of a loop may run that is captured from a `while` in Python; None for any number.
         **settings: passed on to the network as they are.
 
     Returns:
@@ -49,7 +52,7 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, **settings: Any) -> Gra
 
     Raises:
         ShapeError, DTypeError: layers do not fit, named with path, class, source place, expected and got.
-        TraceError: the code wants values, such as a `while` on a tensor, named with file and line.
+        TraceError: the code wants values, such as float(tensor), named with file and line.
         GraphError: the network computes nothing.
 
     Example:
@@ -72,6 +75,19 @@ def _traced(network: Any, inputs: tuple[Any, ...], dtype: Any, settings: dict[st
         raise ArgumentTypeError(f"trace: expects a module, a graph or a function, got a {type(network).__name__}")
     if not inputs:
         raise ArgumentError('trace: give the shape of each input, such as gn.trace(net, ("N", 20))')
+    limit = check_limit("trace", max_trips)
+    while True:
+        try:
+            return _traced(network, inputs, dtype, limit, settings)
+        except UndecidedError as error:
+            if not learn(error):
+                raise  # code without source, for one
+
+
+def _traced(
+    network: Any, inputs: tuple[Any, ...], dtype: Any, max_trips: int | None, settings: dict[str, Any]
+) -> Graph:
+    """The graph, unless it turns out that code has to be rewritten first."""
     graph = Graph(network.name if isinstance(network, Graph) else getattr(network, "__name__", type(network).__name__))
     names = _input_names(network, len(inputs))
     default = as_dtype(dtype) if dtype is not None else _float_type(network)
@@ -84,17 +100,19 @@ def _traced(network: Any, inputs: tuple[Any, ...], dtype: Any, settings: dict[st
         graph._root = network
     elif isinstance(network, Graph):
         graph._root = network._root
-    outer = state.tracer, state.module, state.scope, state.hint
-    state.tracer, state.module, state.scope, state.hint = tracer, None, None, None
+    outer = state.tracer, state.module, state.scope, state.hint, state.max_trips
+    state.tracer, state.module, state.scope, state.hint, state.max_trips = tracer, None, None, None, max_trips
     try:
-        result = network(*tensors, **settings)
+        result = adapted(network)(*tensors, **settings)
+    except UndecidedError:
+        raise
     except TraceError as error:
         where = raised_at(error)
         if where is not None and str(where) not in str(error):
             error.args = (f"{where}: {error}",)
         raise
     finally:
-        state.tracer, state.module, state.scope, state.hint = outer
+        state.tracer, state.module, state.scope, state.hint, state.max_trips = outer
         closed, tracer.closed = tracer.closed, True
     tracer.closed = closed
     graph.structure = _outputs(graph, result)

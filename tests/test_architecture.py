@@ -161,6 +161,7 @@ def test_passes_do_not_import_each_other(path: Path) -> None:
 
 
 HEAVY = {
+    "malt",
     "networkx",
     "safetensors",
     "torch",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 HEAVY = (
+    "malt",
     "networkx",
     "safetensors",
     "torch",

@@ -36,7 +36,7 @@ def test_metadata() -> None:
     assert "Apache-2.0" in (data["License-Expression"] or data["License"])
     required = importlib.metadata.requires("graphnet") or []
     base = {re.split(r"[<>=!~ ;\[]", r)[0] for r in required if "extra ==" not in r}
-    assert base == {"numpy", "networkx", "rich", "typer"}
+    assert base == {"numpy", "diastatic-malt", "networkx", "rich", "typer"}
     scripts = importlib.metadata.entry_points(group="console_scripts", name="graphnet")
     assert [script.value for script in scripts] == ["graphnet.cli:main"]
 

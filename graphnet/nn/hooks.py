@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from graphnet.errors import ArgumentTypeError, GraphnetWarning
 from graphnet.nn.naming import restructured
 from graphnet.places import warn
+from graphnet.tensor.adaptation import adapted
 
 __all__ = ["Hook", "RemovableHandle", "add_hook", "run_hooked"]
 
@@ -70,7 +71,7 @@ def run_hooked(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     result: Any = None
     try:
         args, kwargs = _before(module, args, kwargs)
-        result = module.forward(*args, **kwargs)
+        result = adapted(module.forward)(*args, **kwargs)
         for key, hook in list(module._forward_hooks.items()):
             called.add(key)
             result = _after(module, hook, args, kwargs, result)

@@ -19,6 +19,7 @@ from graphnet.nn.parameter import StateTensor
 from graphnet.nn.registry import Registry, not_initialized
 from graphnet.nn.state import LoadResult, load_into
 from graphnet.places import constructor_site
+from graphnet.tensor.adaptation import adapted
 from graphnet.tensor.core import Base, check_tensor
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
@@ -100,7 +101,8 @@ class Module(Registry):
             if fields["_forward_hooks"] or fields["_forward_pre_hooks"]:
                 result = run_hooked(self, args, kwargs)
             else:
-                result = self.forward(*args, **kwargs)
+                forward = self.forward if self._library or state.tracer is None else adapted(self.forward)
+                result = forward(*args, **kwargs)
         finally:
             state.scope, state.module = outer, parent
         if first and parent is None and state.tracer is None:

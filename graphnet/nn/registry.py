@@ -9,6 +9,8 @@ from graphnet.errors import ArgumentTypeError, RegistrationError, TraceError
 from graphnet.nn.naming import restructured
 from graphnet.nn.parameter import Buffer, Parameter
 from graphnet.tensor.core import check_tensor
+from graphnet.tensor.state import state
+from graphnet.tensor.statements import refuse
 from graphnet.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class Registry:
 
     def __setattr__(self, name: str, value: Any) -> None:
         fields = self.__dict__
+        if state.tracer is not None and state.tracer.parent is not None and fields.get(name, self) is not value:
+            refuse(f"{name} of {type(self).__name__} is assigned")
         if isinstance(value, Parameter):
             self._register("_parameters", name, value)
         elif isinstance(value, Registry) and name not in fields.get("_parameters", ()):

@@ -1,5 +1,6 @@
 """Tensors: operators over the table of ops, computed at once or recorded into a graph."""
 
+from graphnet.tensor.capture import rewritten
 from graphnet.tensor.core import apply, check_tensor
 from graphnet.tensor.size import Size
 from graphnet.tensor.state import enable_grad, is_grad_enabled, no_grad, set_grad_enabled, state
@@ -16,6 +17,7 @@ __all__ = [
     "enable_grad",
     "is_grad_enabled",
     "no_grad",
+    "rewritten",
     "set_grad_enabled",
     "state",
 ]

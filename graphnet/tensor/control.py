@@ -9,6 +9,7 @@ import numpy as np
 
 from graphnet.errors import ArgumentError, ArgumentTypeError, TraceError, TripLimitError
 from graphnet.places import user_site
+from graphnet.tensor.adaptation import adapted
 from graphnet.tensor.core import Base, check_tensor
 from graphnet.tensor.nesting import Nesting, flatten, rebuild
 from graphnet.tensor.staging import NUMBER, Variables, record_branch, record_loop
@@ -55,7 +56,7 @@ def while_loop(cond: Any, body: Any, state: Any, *, max_trips: int | None = None
 
     def call(function: Any, values: list[Any]) -> Any:
         nested = rebuild(nesting, values)
-        return function(*nested) if splat else function(nested)
+        return adapted(function)(*nested) if splat else adapted(function)(nested)
 
     def step(values: list[Any]) -> list[Any]:
         result = call(body, values)
@@ -101,13 +102,13 @@ def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ()) -> Any:
     _check_callable("cond", true_fn=true_fn, false_fn=false_fn)
     given = tuple(operands) if isinstance(operands, (tuple, list)) else (operands,)
     if not isinstance(pred, SymbolicTensor):
-        return true_fn(*given) if truth(pred) else false_fn(*given)
+        return adapted(true_fn if truth(pred) else false_fn)(*given)
     values, nesting = flatten(given)
     nestings: list[Nesting] = []
 
     def arm(function: Any) -> Callable[[list[Any]], list[Any]]:
         def run(values: list[Any]) -> list[Any]:
-            found, new = flatten(function(*rebuild(nesting, values)))
+            found, new = flatten(adapted(function)(*rebuild(nesting, values)))
             nestings.append(new)
             if not _alike(new, nestings[0]):
                 raise TraceError(f"{_site()}cond: true_fn gives {nestings[0]}, but false_fn gives {new}")

@@ -14,7 +14,7 @@ from graphnet.ops import TABLE
 from graphnet.tensor.core import Base, apply, natural_dtype, place
 from graphnet.tensor.symbolic import SymbolicTensor, Tracer
 
-__all__ = ["NUMBER", "Missing", "Variables", "record_branch", "record_loop"]
+__all__ = ["NUMBER", "Missing", "Variables", "decision", "record_branch", "record_loop"]
 
 NUMBER = (bool, int, float, np.generic)
 Step: TypeAlias = "Callable[[list[Any]], list[Any]]"
@@ -38,6 +38,8 @@ class Variables:
 
     def __init__(self, names: list[str], aligned: bool = True) -> None:
         self.names, self.aligned = names, aligned
+        self.align: Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]] | None = None
+        self.kept: Callable[[], int] | None = None  # how many of a branch's values are used after it
 
 
 class _Lifted(NamedTuple):
@@ -88,7 +90,7 @@ def record_loop(
         if next_types == types:
             break
         types = next_types
-    check = _trip(tracer, f"{name}.condition", lambda v: [_decision(test(v), where)], values, types, variables)
+    check = _trip(tracer, f"{name}.condition", lambda v: [decision(test(v), where)], values, types, variables)
     chosen = [(i, type) for i, type in enumerate(types) if type is not None]
     for i, _ in chosen:
         _check_aliases(i, values, [check, body], variables.names[i], where)
@@ -128,7 +130,7 @@ def _trip(
                 continue
             origin = value._origin if isinstance(value, Base) else None
             tensor = inner.lift(name, type, origin or Origin("input", None, None, name))
-            tensor._number = not isinstance(value, Base) or bool(getattr(value, "_number", False))
+            tensor._number = isinstance(value, NUMBER) or bool(getattr(value, "_number", False))
             lifted.append(_Lifted(tensor, tensor._value))
         found = function([value if new is None else new.tensor for value, new in zip(values, lifted)])
     return _Block(inner, lifted, found)
@@ -160,7 +162,7 @@ def _next_type(
             return None
         if isinstance(value, Missing) and isinstance(found, (Base, *NUMBER)):
             if value.filler:
-                return _type(tracer, found, float32)
+                return _found_type(found)
             raise TraceError(
                 f"{place}{name} is first assigned inside a `while` whose number of trips only running tells, so after "
                 f"none it has no value; give it a {_told(tracer, found)} before the loop"
@@ -216,9 +218,7 @@ def _same_shape(tracer: Tracer, have: TensorType, got: TensorType) -> bool:
 # -- branches ---------------------------------------------------------------------------------------------
 
 
-def record_branch(
-    pred: SymbolicTensor, then: Step, orelse: Step, values: list[Any], variables: Variables, outputs: int | None = None
-) -> list[Any]:
+def record_branch(pred: SymbolicTensor, then: Step, orelse: Step, values: list[Any], variables: Variables) -> list[Any]:
     """Add an `if` node; gives the values after it.
 
     Args:
@@ -226,7 +226,6 @@ def record_branch(
         then, orelse: the branches, run with the values.
         values: what the branches start from.
         variables: their names.
-        outputs: how many of the results are used afterwards; the others may differ between the branches.
 
     Raises:
         TraceError: the branches give values of different shapes, dtypes or natures.
@@ -234,7 +233,7 @@ def record_branch(
     tracer = pred._tracer.running()
     scope, where = place()
     name = tracer.name(BRANCH, scope)
-    decision = _output(tracer, _decision(pred, where), TensorType((), bool_))
+    condition = _output(tracer, decision(pred, where), TensorType((), bool_))
     arms: list[_Block] = []
     for label, function in (("then", then), ("else", orelse)):
         with tracer.block(f"{name}.{label}") as inner:
@@ -244,13 +243,16 @@ def record_branch(
                 lifted.append(None if tensor is None else _Lifted(tensor, tensor._value))
             found = function([value if new is None else new.tensor for value, new in zip(values, lifted)])
         arms.append(_Block(inner, lifted, found))
+    if variables.align is not None:
+        arms = [a._replace(found=f) for a, f in zip(arms, variables.align(arms[0].found, arms[1].found))]
+    outputs = variables.kept() if variables.kept is not None else None
     if len(arms[0].found) != len(arms[1].found):
         raise TraceError(f"{where}: the branches of an `if` give {len(arms[0].found)} and {len(arms[1].found)} values")
     results, slots = _merge(tracer, arms, values, variables, outputs, where)
     captured = _close([arm.tracer for arm in arms], [[], []])
     blocks = (arms[0].tracer.emitter.graph, arms[1].tracer.emitter.graph)
     if slots:
-        node = tracer.emitter.control(BRANCH, [decision, *captured], {}, blocks, name, scope, where)
+        node = tracer.emitter.control(BRANCH, [condition, *captured], {}, blocks, name, scope, where)
         for slot, i in enumerate(slots):
             pair = [arm.found[i] for arm in arms]
             result = tracer.result(node, slot, node_type(tracer, node, slot).dtype.is_floating_point)
@@ -357,7 +359,7 @@ def _found_type(value: Any) -> TensorType:
 # -- both -------------------------------------------------------------------------------------------------
 
 
-def _decision(value: Any, where: Where | None) -> Any:
+def decision(value: Any, where: Where | None) -> Any:
     """A condition as one truth value."""
     if not isinstance(value, Base):
         return bool(value)

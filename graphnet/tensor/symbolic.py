@@ -18,6 +18,7 @@ from graphnet.ir import Graph, Node, Operand, Origin, Scope, Shape, TensorType, 
 from graphnet.ops import TABLE, Op
 from graphnet.ops.emit import Emitter
 from graphnet.places import user_site
+from graphnet.tensor.adaptation import UndecidedError
 from graphnet.tensor.autograd import Memory
 from graphnet.tensor.core import Array, Base, apply, fail, initialize, place, prepare
 from graphnet.tensor.state import state
@@ -46,9 +47,9 @@ class SymbolicTensor(Tensor):
         )
 
     def __bool__(self) -> bool:
-        raise TraceError(
-            f"{_site()}a `while` or `if` (or and/or/not, assert) depends on the value of {self._origin}, and a graph "
-            "made from shapes cannot follow it yet: call the network on data instead, which runs any Python"
+        raise UndecidedError(
+            f"{_site()}a `while` or `if` (or and/or/not, assert) depends on the value of {self._origin}, which is not "
+            "known while a graph is made from shapes"
         )
 
     def _type(self) -> TensorType:
