@@ -18,6 +18,7 @@ from graphnet.specialize import Specialized
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor
 from graphnet.tensor.adaptation import adapted
 from graphnet.tensor.autograd import Memory
+from graphnet.tensor.control import check_limit
 from graphnet.tensor.core import make
 from graphnet.trace import Spec, trace
 
@@ -66,9 +67,9 @@ def _callable(program: Program, structure: Any) -> Any:
 class Compiled:
     """A network that runs as one C++ call per input type. It has the network's values, not its gradients."""
 
-    def __init__(self, network: Any) -> None:
-        self.network = network
-        self._graphs = Specialized(lambda specs: trace(self.network, *specs))
+    def __init__(self, network: Any, max_trips: int | None = None) -> None:
+        self.network, self.max_trips = network, max_trips
+        self._graphs = Specialized(lambda specs: trace(self.network, *specs, max_trips=self.max_trips))
         self._caller = Caller(train=False)
         self._call = self._caller.call
 
@@ -85,7 +86,7 @@ class Compiled:
     def _prepare(self, inputs: tuple[Any, ...]) -> Any:
         """A call that no plan fits as it is."""
         if any(isinstance(i, SymbolicTensor) for i in inputs):
-            return self.network(*inputs)
+            return adapted(self.network)(*inputs)
         tensors = _tensors(self.network, inputs)
         result = self._call(tensors)
         if result is not NotImplemented:
@@ -102,7 +103,7 @@ class Compiled:
         return f"compile({self.network!r})"
 
 
-def compile(network: Any) -> Compiled:
+def compile(network: Any, *, max_trips: int | None = None) -> Compiled:
     """A network's forward pass as one C++ call.
 
     Parameters are shared with the network, so training and `load_state_dict` are seen by the next call. Changes of
@@ -110,6 +111,7 @@ def compile(network: Any) -> Compiled:
 
     Args:
         network: a module, a graph or a function that `graphnet.trace` takes.
+        max_trips: how often the body of a loop may run that is captured from a `while` in Python; None for any number.
 
     Example:
         >>> import graphnet as gn
@@ -120,7 +122,7 @@ def compile(network: Any) -> Compiled:
     """
     if isinstance(network, type) or not callable(network):
         raise ArgumentTypeError(f"compile: expects a module, a graph or a function, got {network!r:.60}")
-    return Compiled(network)
+    return Compiled(network, check_limit("compile", max_trips))
 
 
 class _Update:
@@ -143,6 +145,7 @@ class TrainStep:
         optimizer: an optimizer over the network's parameters.
         max_grad_norm: scale the gradients so that their common norm is at most this, as `nn.utils.clip_grad_norm_`
             does between backward and update; None does not. May be changed between steps.
+        max_trips: how often the body of a loop may run that is captured from a `while` in Python; None for any number.
 
     Raises:
         ArgumentTypeError: not a network, a loss, an optimizer, a number. ArgumentError: a negative norm.
@@ -156,13 +159,22 @@ class TrainStep:
         True
     """
 
-    def __init__(self, network: Any, loss: Any, optimizer: Optimizer, *, max_grad_norm: float | None = None) -> None:
+    def __init__(
+        self,
+        network: Any,
+        loss: Any,
+        optimizer: Optimizer,
+        *,
+        max_grad_norm: float | None = None,
+        max_trips: int | None = None,
+    ) -> None:
         for what, value in (("a network", network), ("a loss", loss)):
             if isinstance(value, type) or not callable(value):
                 raise ArgumentTypeError(f"TrainStep: expects {what}, got {value!r:.60}")
         if not isinstance(optimizer, Optimizer):
             raise ArgumentTypeError(f"TrainStep: expects an optimizer, got a {type(optimizer).__name__}")
         self.network, self.loss, self.optimizer = network, loss, optimizer
+        self.max_trips = check_limit("TrainStep", max_trips)
         self._graphs = Specialized(self._gradient)
         self._caller = Caller(train=True)
         self._call = self._caller.call
@@ -240,7 +252,7 @@ class TrainStep:
         def network(*arguments: Any) -> Any:
             return adapted(self.loss)(adapted(self.network)(*arguments[:-1]), arguments[-1])
 
-        traced = trace(network, *specs)
+        traced = trace(network, *specs, max_trips=self.max_trips)
         shapes = [traced.type_of(o).shape for o in traced.outputs if isinstance(o, Value)]
         if shapes != [()]:
             what = f"one of shape {shapes[0]}" if len(shapes) == 1 else f"{len(shapes)} results"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
 import graphnet as gn
+from graphnet import nn
+from graphnet.nn import functional as F  # noqa: N812
 
 INPUTS = [np.arange(6.0).reshape(2, 3) * scale + shift for scale, shift in ((0.01, 0), (1, -1), (3, 0.5), (-2, 0))]
 
@@ -229,3 +234,349 @@ def test_captured_code_has_the_gradients_of_what_ran(function: Any) -> None:
         eager = gn.tensor(x, requires_grad=True)
         loss(eager).backward()
         np.testing.assert_allclose(compiled(x)[1].numpy(), eager.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+# -- the networks of the book -------------------------------------------------------------------------------
+
+
+class FixedHiddenMLP(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rand_weight = gn.rand((20, 20))
+        self.linear = nn.LazyLinear(20)
+
+    def forward(self, X: Any) -> Any:  # noqa: N803
+        X = self.linear(X)  # noqa: N806
+        X = F.relu(X @ self.rand_weight + 1)  # noqa: N806
+        X = self.linear(X)  # noqa: N806
+        while X.abs().sum() > 1:
+            X /= 2  # noqa: N806
+        return X.sum()
+
+
+class NestMlp(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.LazyLinear(20), nn.ReLU(), nn.LazyLinear(50), nn.ReLU())
+        self.linear = nn.LazyLinear(60)
+
+    def forward(self, X: Any) -> Any:  # noqa: N803
+        return self.linear(self.net(X))
+
+
+def chimera() -> nn.Module:
+    return nn.Sequential(NestMlp(), nn.LazyLinear(20), FixedHiddenMLP())
+
+
+@pytest.mark.parametrize("make", [FixedHiddenMLP, chimera], ids=["FixedHiddenMLP", "chimera"])
+def test_the_book_s_networks_are_one_graph(make: Any) -> None:
+    gn.manual_seed(3)
+    net = make()
+    graph = gn.trace(net, ("N", 20))
+    assert sum(node.op == "while" for node in graph) == 1 and graph.shared
+    compiled = gn.compile(net)
+    for n, scale in ((2, 1.0), (5, 1e-3), (1, 1e4)):
+        x = gn.arange(20.0 * n).reshape(n, 20) * scale
+        for found in (compiled(x), graph(x)):
+            np.testing.assert_allclose(found.item(), net(x).item(), rtol=1e-4, atol=1e-6)
+    other = make()
+    other.load_state_dict(net.state_dict())
+    if make is FixedHiddenMLP:
+        other.rand_weight = net.rand_weight
+    else:
+        other[2].rand_weight = net[2].rand_weight
+    steps, losses = gn.optim.SGD(net.parameters(), lr=0.05), []
+    train = gn.TrainStep(net, lambda y, t: (y - t) ** 2, steps)
+    eager = gn.optim.SGD(other.parameters(), lr=0.05)
+    x = gn.arange(40.0).reshape(2, 20) / 40
+    for _ in range(4):
+        losses.append(train(x, gn.zeros(())).item())
+        eager.zero_grad()
+        loss = (other(x) - 0) ** 2
+        loss.backward()
+        eager.step()
+        np.testing.assert_allclose(losses[-1], loss.item(), rtol=1e-3, atol=1e-7)
+    for a, b in zip(net.parameters(), other.parameters()):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-3, atol=1e-5)
+
+
+# -- what cannot be captured --------------------------------------------------------------------------------
+
+
+class Counting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self.seen: list[Any] = []
+        self.register_buffer("trips", gn.zeros(()))
+
+    def attribute(self, x: Any) -> Any:
+        while x.abs().sum() > 1:
+            x = x / 2
+            self.count += 1
+        return x
+
+    def helper(self, x: Any) -> Any:
+        self.count += 1
+        return x / 2
+
+    def in_a_helper(self, x: Any) -> Any:
+        while x.abs().sum() > 1:
+            x = self.helper(x)
+        return x
+
+    def appended(self, x: Any) -> Any:
+        while x.abs().sum() > 1:
+            x = x / 2
+            self.seen.append(x)
+        return x
+
+    def buffer(self, x: Any) -> Any:
+        while x.abs().sum() > 1:
+            x = x / 2
+            self.trips += 1
+        return x
+
+
+def local_list(x: Any) -> Any:
+    seen = []
+    while x.abs().sum() > 1:
+        x = x / 2
+        seen.append(x)
+    return seen[-1]
+
+
+def local_dict(x: Any) -> Any:
+    seen = {"last": 0}
+    while x.abs().sum() > 1:
+        x = x / 2
+        seen["other"] = 1
+    return x * seen["last"]
+
+
+def local_set(x: Any) -> Any:
+    seen = {1}
+    while x.abs().sum() > 1:
+        x = x / 2
+        seen.add(2)
+    return x * len(seen)
+
+
+def printed(x: Any) -> Any:
+    while x.abs().sum() > 1:
+        x = x / 2
+        print("trip")
+    return x
+
+
+def changed_shape(x: Any) -> Any:
+    y = x
+    while y.sum() > 1:
+        y = gn.cat([y, y])
+    return y
+
+
+def changed_dtype(x: Any) -> Any:
+    while x.sum() > 1:
+        x = x > 0
+    return x
+
+
+def one_branch_only(x: Any) -> Any:
+    if x.sum() > 0:
+        y = x * 2
+    return y
+
+
+def first_in_a_loop(x: Any) -> Any:
+    while x.sum() > 1:
+        y = x * 2
+        x = x / 2
+    return y
+
+
+def other_return(x: Any) -> Any:
+    if x.sum() > 0:
+        return x.sum()
+    return x
+
+
+def nothing_returned(x: Any) -> Any:
+    if x.sum() > 0:
+        return x
+    return None
+
+
+def asserted(x: Any) -> Any:
+    assert x.sum() > 0, "positive"
+    return x
+
+
+def number_to_text(x: Any) -> Any:
+    mode = "a"
+    if x.sum() > 0:
+        mode = "b"
+    return x if mode == "a" else -x
+
+
+def ambiguous(x: Any) -> Any:
+    while x > 1:
+        x = x / 2
+    return x
+
+
+def converted(x: Any) -> Any:
+    while float(x.sum()) > 1:
+        x = x / 2
+    return x
+
+
+def generated(x: Any) -> Any:
+    return x if any(v > 0 for v in x) else -x
+
+
+def broken_else(x: Any) -> Any:
+    while x.sum() > 1:
+        x = x / 2
+        if x.max() < 0.1:
+            break
+    else:
+        x = x + 1
+    return x
+
+
+def aliased(x: Any) -> Any:
+    y = x * 1
+    view = y.reshape(6)
+    while y.sum() > 1:
+        y /= 2
+    return view + y.sum()
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "attribute": (Counting().attribute, "count of Counting is assigned in the body"),
+    "in a helper": (Counting().in_a_helper, "count of Counting is assigned in the body"),
+    "append": (Counting().appended, r"append\(\) of a list from outside"),
+    "buffer": (Counting().buffer, "outside the loop or branch|trips of Counting is assigned"),
+    "list": (local_list, r"seen changes from .*list.* to list\(tensor\)"),
+    "dict": (local_dict, "seen changes from dict"),
+    "set": (local_set, r"add\(\) of a set"),
+    "print": (printed, r"print\(\) in the body"),
+    "shape": (changed_shape, r"y is float32\(2, 3\) before a trip .* and float32\(4, 3\) after"),
+    "dtype": (changed_dtype, r"x is float32\(2, 3\) before .* bool\(2, 3\) after"),
+    "one branch": (one_branch_only, r"y is float32\(2, 3\) after one branch .* no value after the `else` branch"),
+    "in a loop": (first_in_a_loop, "y is first assigned inside a `while`"),
+    "returns": (other_return, r"the return value is float32.* after the `then` branch .* after the `else`"),
+    "None": (nothing_returned, "the return value is .* None"),
+    "assert": (asserted, "an assert depends on the value"),
+    "text": (number_to_text, "mode is 'b'.* after the `then` branch"),
+    "shape of the condition": (ambiguous, r"condition has shape \(2, 3\)"),
+    "float": (converted, "not known while a graph is made"),
+    "generator": (generated, "could not be captured"),
+    "else after break": (broken_else, r"could not be captured.*while/else"),
+    "alias": (aliased, r"overwritten in place|shares its memory"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_graph_cannot_do_is_refused_with_file_and_line(name: str) -> None:
+    function, text = REFUSED[name]
+    with pytest.raises((gn.TraceError, gn.GraphError), match=text) as caught:
+        gn.trace(function, (2, 3))
+    assert "test_control_flow_capture.py:" in str(caught.value), caught.value
+    counting = getattr(function, "__self__", None)
+    if counting is not None:
+        assert counting.count in (0, 1) and not counting.seen and counting.trips.item() == 0
+
+
+def test_captured_loops_have_a_limit_too() -> None:
+    def endless(x: Any) -> Any:
+        while (x == x).all():
+            x = x + 1
+        return x
+
+    with pytest.raises(gn.TripLimitError, match=r"capture.py:\d+.*max_trips=9"):
+        gn.compile(endless, max_trips=9)(gn.zeros(3))
+    assert gn.trace(endless, (3,), max_trips=5).node("while").attrs["max_trips"] == 5
+    with pytest.raises(gn.ArgumentError, match="compile: max_trips is 0 or more"):
+        gn.compile(endless, max_trips=-1)
+
+
+def test_errors_in_captured_code_name_the_user_s_lines() -> None:
+    def wrong(x: Any) -> Any:
+        while x.sum() > 1:
+            x = x @ x  # the line at fault
+        return x
+
+    line = wrong.__code__.co_firstlineno + 2
+    with pytest.raises(gn.ShapeError, match=rf"test_control_flow_capture\.py:{line}"):
+        gn.trace(wrong, (2, 3))
+
+
+class Base(nn.Module):
+    def forward(self, x: Any) -> Any:
+        while x.sum() > 4:
+            x = x / 2
+        return x
+
+
+class Derived(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.__scale = 3.0
+
+    def forward(self, x: Any) -> Any:
+        if x.sum() > 0:
+            x = super().forward(x) * self.__scale
+        return x
+
+
+def test_super_and_private_names() -> None:
+    net = Derived()
+    for x in (gn.ones(9), -gn.ones(9)):
+        assert gn.compile(net)(x).tolist() == net(x).tolist()
+
+
+def test_closures_defaults_and_globals_are_the_function_s_own() -> None:
+    def make(factor: float) -> Any:
+        def shrink(x: Any, limit: float = 1.0, *, power: int = 1) -> Any:
+            while x.sum() > limit:
+                x = x * factor**power
+            return x
+
+        return shrink
+
+    x = gn.ones(8)
+    for factor in (0.5, 0.25):
+        f = make(factor)
+        assert gn.compile(f)(x).tolist() == f(x).tolist()
+        assert gn.trace(f, (8,), limit=3.0, power=2)(x).tolist() == f(x, 3.0, power=2).tolist()
+
+
+def test_code_without_conditions_on_tensors_is_not_rewritten() -> None:
+    code = (
+        "import graphnet as gn, sys\n"
+        "from graphnet import nn\n"
+        "class Net(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        for i in range(3):\n"
+        "            x = x * 2 if self.training else x\n"
+        "        return x\n"
+        "gn.trace(Net(), (2,))\n"
+        "assert 'malt' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_for_that_a_tensor_ends_is_unrolled_as_far_as_it_goes() -> None:
+    def first(x: Any) -> Any:
+        for i in itertools.islice(itertools.count(), 4):
+            if x.sum() > 10:
+                break
+            x = x + i
+        return x
+
+    compiled = gn.compile(first)
+    for scale in (0.1, 1.0, 9.0):
+        x = gn.ones(4) * scale
+        assert compiled(x).tolist() == first(x).tolist()

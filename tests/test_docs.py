@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import json
+import linecache
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ def test_code_blocks(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": page.stem}
     text = page.read_text(encoding="utf-8")
+    monkeypatch.setitem(linecache.cache, page.name, (len(text), None, text.splitlines(True), page.name))
     for block in BLOCK.finditer(text):
         code, line = block["code"], text.count("\n", 0, block.start("code")) + 1
         if block["language"] == "python":

@@ -111,7 +111,8 @@ def _malt() -> Any:
         functions, break_statements, asserts, continue_statements, return_statements, call_trees, control_flow,
         conditional_expressions, logical_expressions, variables,
     )  # fmt: skip
-    options = converter.ConversionOptions(recursive=True, user_requested=True, optional_features=())
+    features = (converter.Feature.BUILTIN_FUNCTIONS,)  # print goes through calls as well
+    options = converter.ConversionOptions(recursive=True, user_requested=True, optional_features=features)
     names = SimpleNamespace(
         **STATEMENTS,
         converted_call=_call,
