@@ -64,11 +64,6 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, max_trips: int | None =
         >>> net[0].weight.shape
         graphnet.Size([4, 20])
     """
-    with collector_paused():
-        return _traced(network, inputs, dtype, settings)
-
-
-def _traced(network: Any, inputs: tuple[Any, ...], dtype: Any, settings: dict[str, Any]) -> Graph:
     if isinstance(network, type):
         raise ArgumentTypeError(f"trace: expects a network, got the class {network.__name__}; call it to make one")
     if not callable(network):
@@ -78,7 +73,8 @@ def _traced(network: Any, inputs: tuple[Any, ...], dtype: Any, settings: dict[st
     limit = check_limit("trace", max_trips)
     while True:
         try:
-            return _traced(network, inputs, dtype, limit, settings)
+            with collector_paused():
+                return _traced(network, inputs, dtype, limit, settings)
         except UndecidedError as error:
             if not learn(error):
                 raise  # code without source, for one
