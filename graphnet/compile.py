@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from types import NoneType
 from typing import Any
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphError
-from graphnet.graph import Graph, nest
+from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphError, UninitializedError
+from graphnet.explain import Explanation, explain
+from graphnet.graph import Graph
 from graphnet.ir import TensorType, Value
+from graphnet.nesting import nest
 from graphnet.nn import Module, Parameter
 from graphnet.nn.naming import structure_cell, structure_version
 from graphnet.optim import Optimizer
@@ -54,6 +56,7 @@ class _Info:
 
     def __init__(self, types: tuple[TensorType, ...], program: Program, version: int) -> None:
         self.types, self.program, self.version = types, program, version
+        self.source: Any = None  # the graph before the passes
         self.updates: list[_Update] = []
 
 
@@ -62,6 +65,12 @@ def _callable(program: Program, structure: Any) -> Any:
     single = structure == 0 or (structure is None and len(like) == 1)
     finish = None if single else lambda results: nest(structure, list(results))
     return program.callable(like, structure_cell(), finish)
+
+
+def _explain(caller: Caller) -> Explanation:
+    if not caller.plans:
+        raise UninitializedError("explain: there is no plan before the first call, which tells the inputs' sizes")
+    return explain(caller.plans[0].info.source)
 
 
 class Compiled:
@@ -96,8 +105,17 @@ class Compiled:
         program = Program(graph, graph.outputs)
         plan = _callable(program, structure)
         plan.info = _Info(_types(tensors), program, structure_version())
+        plan.info.source = found
         _keep(self._caller, plan)
         return plan.run(tensors)
+
+    def explain(self) -> Explanation:
+        """What became of the network in the plan that was used last.
+
+        Raises:
+            UninitializedError: it was not called yet.
+        """
+        return _explain(self._caller)
 
     def __repr__(self) -> str:
         return f"compile({self.network!r})"
@@ -228,6 +246,14 @@ class TrainStep:
         self._arm(plan)
         return loss
 
+    def explain(self) -> Explanation:
+        """What became of the network, its gradients and updates in the plan that was used last.
+
+        Raises:
+            UninitializedError: there was no step yet.
+        """
+        return _explain(self._caller)
+
     def _chosen(self, trained: Any) -> list[tuple[Parameter, dict[str, Any]]]:
         return [(p, group) for group in self.optimizer.param_groups for p in group["params"] if p in trained]
 
@@ -273,13 +299,14 @@ class TrainStep:
             kept = [tensor for _, tensor in self._kept(u)]
             rows.append(Update(self.optimizer.kernel, operand, (u.parameter, *kept)))
             u.numbers = self.optimizer.numbers(u.parameter, u.group)
-        graph = optimize(add_updates(gradient, rows))
+        source = add_updates(gradient, rows)
+        graph = optimize(source)
         program = Program(graph, graph.outputs, 1, [u.numbers for u in updates])
         for number, update in enumerate(updates):
             update.step = program.updates[number]
         plan = _callable(program, 0)
         plan.info = _Info(_types(tensors), program, structure_version())
-        plan.info.updates, plan.info.trained = updates, set(found)
+        plan.info.source, plan.info.updates, plan.info.trained = source, updates, set(found)
         _keep(self._caller, plan)
         return plan
 

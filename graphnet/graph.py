@@ -11,8 +11,10 @@ import numpy as np
 from graphnet import ir
 from graphnet.dtypes import as_dtype, float32
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
+from graphnet.explain import Explanation, explain
 from graphnet.export import dot, jsons, nx
 from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
+from graphnet.nesting import nest
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
 from graphnet.nn.naming import free_name, parameter_names
 from graphnet.nn.parameter import StateTensor
@@ -24,7 +26,7 @@ from graphnet.tensor import SymbolicTensor, Tensor, Tracer, apply, check_tensor,
 from graphnet.tensor.axes import axes_of, axis_of, sizes_of
 from graphnet.tensor.core import wrap
 
-__all__ = ["Graph", "Parameters", "dims_of", "nest"]
+__all__ = ["Graph", "Parameters", "dims_of"]
 
 # What a graph under construction can add besides layers: g.tanh(x), g.cat([a, b]), g.softmax(x, dim=1), ...
 FUNCTIONS = {name: getattr(home, name) for home in (functions, functional) for name in home.__all__}
@@ -361,6 +363,17 @@ class Graph(ir.Graph):
         super().verify()
         verify_types(self)
 
+    def explain(self, **sizes: int) -> Explanation:
+        """What compiling makes of the graph: what is fused, the memory that it plans, the work of every node.
+
+        Args:
+            **sizes: numbers for sizes with names, such as N=32; memory is planned once all are known.
+
+        Raises:
+            ArgumentError: a size of that name does not occur.
+        """
+        return explain(self, sizes)
+
     def gradient(self) -> Graph:
         """The graph of the gradients of its output (see `graphnet.passes.differentiate`)."""
         result = Graph(f"{self.name}.gradient")
@@ -484,14 +497,3 @@ def dims_of(graph: Graph, name: str, shape: Any) -> ir.Shape:
         else:
             dims.extend(sizes_of(name, ((size,),)))
     return tuple(dims)
-
-
-def nest(structure: Any, outputs: list[Any]) -> Any:
-    """Outputs nested as the network returned them."""
-    if isinstance(structure, int):
-        return outputs[structure]
-    if isinstance(structure, dict):
-        return {key: nest(part, outputs) for key, part in structure.items()}
-    if structure is None:
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
-    return type(structure)(nest(part, outputs) for part in structure)
