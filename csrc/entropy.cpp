@@ -1,6 +1,12 @@
 #include "entropy.h"
 
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <vector>
+
 #include "check.h"
+#include "pool.h"
 
 namespace graphnet {
 namespace {
@@ -55,6 +61,81 @@ double Entropy::total_weight() const {
     if (l >= 0) total += weight(l);
   }
   return total;
+}
+
+namespace {
+
+bool dense(const View& view, int axis) { return view.shape[axis] == 1 || view.stride[axis] == 1; }
+
+bool soft(const Call& call, int weight_index) {
+  const View &x = call.in[0], &target = call.in[1];
+  if (target.dtype == DType::i64 && param(call, 2, 0) == 0) return false;
+  if (x.shape[1] == 0 || !dense(x, 1) || (target.dtype != DType::i64 && !dense(target, 1))) return false;
+  return call.nin <= weight_index || dense(call.in[weight_index], 0);
+}
+
+// f(row, the row's number, part) for every row, in parts.
+template <class F>
+void each_soft_row(const Call& call, const Entropy& e, F f) {
+  const View& x = call.in[0];
+  const int64_t item = x.dtype == DType::f32 ? 4 : 8;
+  const auto body = [&](int part, int parts) {
+    const std::unique_ptr<double[]> room(new double[static_cast<size_t>(e.classes)]);
+    for (int64_t i = e.rows * part / parts; i < e.rows * (part + 1) / parts; ++i) {
+      const View* p = e.probabilities();
+      f(SoftRow{static_cast<const char*>(x.data) + i * x.stride[0] * item,
+                p == nullptr ? nullptr : static_cast<const char*>(p->data) + i * p->stride[0] * item,
+                e.weights() == nullptr ? nullptr : e.weights()->data, e.label(i), e.classes, e.smoothing, room.get()},
+        i);
+    }
+  };
+  const int wanted = static_cast<int>(std::min<int64_t>(e.rows * e.classes * item / (16 * 1024), 64));
+  if (wanted < 2)
+    body(0, 1);
+  else
+    parallel(wanted, body);
+}
+
+void put(const View& view, int64_t offset, double x) {
+  if (view.dtype == DType::f32)
+    static_cast<float*>(view.data)[offset] = static_cast<float>(x);
+  else
+    static_cast<double*>(view.data)[offset] = x;
+}
+
+}  // namespace
+
+bool run_soft_entropy(const Call& call, SoftLossFunction f) {
+  if (!soft(call, 2)) return false;
+  const Entropy e(call, 2);
+  const View& out = call.out[0];
+  std::vector<double> losses(static_cast<size_t>(e.rows));
+  each_soft_row(call, e, [&](const SoftRow& row, int64_t i) {
+    losses[static_cast<size_t>(i)] = e.skipped(row.label) ? 0 : f(row);
+  });
+  double total = 0;
+  for (int64_t i = 0; i < e.rows; ++i) {
+    total += losses[static_cast<size_t>(i)];
+    if (e.reduction == 0) put(out, i * out.stride[0], losses[static_cast<size_t>(i)]);
+  }
+  if (e.reduction != 0) put(out, 0, e.reduction == 1 ? total / e.total_weight() : total);
+  return true;
+}
+
+bool run_soft_entropy_backward(const Call& call, SoftBackwardFunction f) {
+  const View &g = call.in[2], &out = call.out[0];
+  if (!soft(call, 3) || !dense(out, 1)) return false;
+  const Entropy e(call, 3);
+  const double scale = e.reduction == 1 ? 1 / e.total_weight() : 1;
+  const int64_t item = out.dtype == DType::f32 ? 4 : 8;
+  each_soft_row(call, e, [&](const SoftRow& row, int64_t i) {
+    char* to = static_cast<char*>(out.data) + i * out.stride[0] * item;
+    if (e.skipped(row.label))
+      std::memset(to, 0, static_cast<size_t>(e.classes * item));
+    else
+      f(row, to, value(g, e.reduction == 0 ? i * g.stride[0] : 0) * scale);
+  });
+  return true;
 }
 
 }  // namespace graphnet

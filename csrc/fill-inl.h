@@ -49,6 +49,8 @@ void fill(Kernel* table, ProductFunction* products) {
   GN_FILL(adam)
   GN_FILL(rmsprop)
   GN_FILL(adagrad)
+  GN_FILL(expm1)
+  GN_FILL(log1p)
   GN_FILL(gelu)
   GN_FILL(gelu_tanh)
   GN_FILL(silu)

@@ -180,6 +180,45 @@ void loss_backward_rows(const void* in, int64_t sx, void* out, int64_t sy, int64
   }
 }
 
+// The row's target: probabilities and what smoothing adds, weighted.
+template <class T>
+GN_INLINE const T* soft_target(const SoftRow& row) {
+  T* q = static_cast<T*>(row.target);
+  const T share = static_cast<T>(row.smoothing / static_cast<double>(row.n)), rest = static_cast<T>(1 - row.smoothing);
+  const T* w = static_cast<const T*>(row.weight);
+  if (row.probabilities != nullptr) {
+    const T* p = static_cast<const T*>(row.probabilities);
+    GN_IVDEP for (int64_t i = 0; i < row.n; ++i) q[i] = p[i] * rest + share;
+  } else {
+    GN_IVDEP for (int64_t i = 0; i < row.n; ++i) q[i] = share;
+    q[row.label] += rest;
+  }
+  if (w != nullptr) GN_IVDEP
+  for (int64_t i = 0; i < row.n; ++i) q[i] *= w[i];
+  return q;
+}
+
+// The sum of q (log sum exp(x) - x): both are taken from the largest x on.
+template <class T>
+double soft_loss_row(const SoftRow& row) {
+  const T* x = static_cast<const T*>(row.x);
+  const T* q = soft_target<T>(row);
+  const T top = row_top(x, row.n);
+  const double log_sum = static_cast<double>(log_of(exp_sum<T>(x, nullptr, row.n, top)));
+  return log_sum * fold_line<SumOfX>(q, q, row.n, T(0)) - fold_line<SumOfProducts>(x, q, row.n, top);
+}
+
+template <class T>
+void soft_backward_row(const SoftRow& row, void* out, double factor) {
+  const T* x = static_cast<const T*>(row.x);
+  const T* q = soft_target<T>(row);
+  T* dx = static_cast<T*>(out);
+  const T sum = exp_sum(x, dx, row.n, row_top(x, row.n));
+  const double total = fold_line<SumOfX>(q, q, row.n, T(0));
+  const T scale = static_cast<T>(factor * total / static_cast<double>(sum)), f = static_cast<T>(factor);
+  GN_IVDEP for (int64_t i = 0; i < row.n; ++i) dx[i] = dx[i] * scale - q[i] * f;
+}
+
 void softmax_(const Call& call) {
   run_softmax(call, call.in[0].dtype == DType::f32 ? softmax_rows<float> : softmax_rows<double>);
 }
@@ -187,10 +226,14 @@ void log_softmax_(const Call& call) {
   run_softmax(call, call.in[0].dtype == DType::f32 ? log_softmax_rows<float> : log_softmax_rows<double>);
 }
 void cross_entropy_(const Call& call) {
+  if (run_soft_entropy(call, call.in[0].dtype == DType::f32 ? soft_loss_row<float> : soft_loss_row<double>)) return;
   run_cross_entropy(call, call.in[0].dtype == DType::f32 ? loss_rows<float> : loss_rows<double>,
                     reference::cross_entropy_);
 }
 void cross_entropy_backward_(const Call& call) {
+  if (run_soft_entropy_backward(call,
+                                call.in[0].dtype == DType::f32 ? soft_backward_row<float> : soft_backward_row<double>))
+    return;
   run_cross_entropy_backward(call,
                              call.in[0].dtype == DType::f32 ? loss_backward_rows<float> : loss_backward_rows<double>,
                              reference::cross_entropy_backward_);

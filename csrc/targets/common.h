@@ -7,6 +7,7 @@
 
 #include "../core.h"
 #include "../elementwise.h"
+#include "../entropy.h"
 #include "../kernels.h"
 #include "../normalize.h"
 #include "../pool.h"

@@ -240,8 +240,10 @@ def test_float64_functions(rng, name, exact):
     if name in ("sin", "cos"):
         x = x[np.abs(x) < 1e6]
     with np.errstate(all="ignore"):
-        # The C library's tanh, where a target has none of its own, is good to 2.2.
-        assert_ulp(call(name, (x,), x.shape, np.float64), exact(x.astype(np.longdouble)), 2.2)
+        # The C library's tanh, where a target has none of its own, is good to 2.2; expm1 is exp - 1 beyond 0.6, whose
+        # unit in the last place may be half that of exp.
+        bound = 3 if name == "expm1" else 2.2
+        assert_ulp(call(name, (x,), x.shape, np.float64), exact(x.astype(np.longdouble)), bound)
 
 
 def test_float64_erf(rng):
