@@ -317,6 +317,26 @@ void normalize(const Call& call, const KernelInfo& info) {
   }
 }
 
+void running_statistics(const Call& call, const KernelInfo& info) {
+  require_one_dtype(call, info);
+  const View &x = call.in[0], &out = call.out[0];
+  int64_t kept = 1;
+  bool reduced[kMaxRank] = {};
+  for (int i = 0; i < call.nparams; ++i) {
+    const double axis = call.params[i];
+    if (!(axis >= 0 && axis < x.rank && axis == std::floor(axis)))
+      bad_param(call, i, "an axis from 0 to " + std::to_string(x.rank - 1));
+    reduced[static_cast<int>(axis)] = true;
+  }
+  for (int d = 0; d < x.rank; ++d) kept *= reduced[d] ? 1 : x.shape[d];
+  for (int i = 1; i < 3; ++i)
+    if (call.in[i].rank != 1 || call.in[i].shape[0] != kept)
+      bad_shape(call, argument("input", i), dims_text({kept}), call.in[i]);
+  require_rank(call, "input", 3, call.in[3], 0);
+  if (out.rank != 2 || out.shape[0] != 2 || out.shape[1] != kept)
+    bad_shape(call, "output 0", dims_text({2, kept}), out);
+}
+
 void sgd(const Call& call, const KernelInfo& info) {
   require_one_dtype(call, info);
   for (int i = 0; i < call.nout; ++i) require_same_shape(call, "output", i, call.out[i], call.in[0]);

@@ -57,6 +57,7 @@ void fill(Kernel* table, ProductFunction* products) {
   GN_FILL(softplus)
   GN_FILL(leaky_relu)
   GN_FILL(normalize)
+  GN_FILL(running_statistics)
   GN_FILL(normalize_backward)
   GN_FILL(dropout_mask)
   GN_FILL(take)

@@ -37,6 +37,8 @@
 // normalize     (x - mean) / sqrt(variance + eps) over some axes; params (eps, center, axis, ...); center 0 takes the
 //               mean square for the variance and no mean.
 // normalize_backward  g, x -> dx; same params.
+// running_statistics  x, mean[C], variance[C], momentum[] -> [2, C]: both moved by momentum towards those of x over the
+//               axes params (axis, ...); the variance is that of a sample.
 // embedding     take with one index, and none negative.
 // dropout_mask  key int64[2] -> [...]: 0 with probability p, else 1 / (1 - p); params (p,). The numbers depend on the
 //               key and the element's position alone.
@@ -127,6 +129,7 @@
   X(nll_loss_backward, 3, 4, 1, 1, 0, 2, nll_loss_backward, F)           \
   X(normalize, 1, 1, 1, 1, 2, 18, normalize, F)                          \
   X(normalize_backward, 2, 2, 1, 1, 2, 18, normalize, F)                 \
+  X(running_statistics, 4, 4, 1, 1, 0, 16, running_statistics, F)        \
   X(embedding, 2, 2, 1, 1, 0, 0, take, F | I | B)                        \
   X(dropout_mask, 1, 1, 1, 1, 1, 1, dropout_mask, F)                     \
   X(take, 2, 17, 1, 1, 0, 0, take, F | I | B)                            \

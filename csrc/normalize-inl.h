@@ -146,6 +146,32 @@ void normalize_columns(const Norm& n, int64_t begin, int64_t end) {
 }
 
 template <class T>
+void statistics_part(const Norm& n, int64_t begin, int64_t end, double* mean, double* square) {
+  const double count = static_cast<double>(n.outer * n.inner);
+  if (n.inner != 1) {
+    for (int64_t k = begin; k < end; ++k) {
+      const T* x = static_cast<const T*>(n.x) + k * n.inner;
+      mean[k] = fold<SumOfX>(n, x, x, T(0)) / count;
+      square[k] = fold<SumOfSquares>(n, x, x, static_cast<T>(mean[k]));
+    }
+    return;
+  }
+  constexpr int64_t kWidth = 256;
+  for (int64_t k = begin; k < end; k += kWidth) {
+    const int64_t width = min64(kWidth, end - k), step = n.kept;
+    const T* x = static_cast<const T*>(n.x) + k;
+    T m[kWidth];
+    fold_columns<T>(n.outer, width, mean + k,
+                    [=](int64_t i, int64_t j) __attribute__((always_inline)) { return x[i * step + j]; });
+    for (int64_t j = 0; j < width; ++j) m[j] = static_cast<T>(mean[k + j] /= count);
+    const T* const centre = m;
+    fold_columns<T>(n.outer, width, square + k, [=](int64_t i, int64_t j) __attribute__((always_inline)) {
+      return (x[i * step + j] - centre[j]) * (x[i * step + j] - centre[j]);
+    });
+  }
+}
+
+template <class T>
 void normalize_part(const Norm& n, int64_t begin, int64_t end) {
   if (n.inner == 1)
     normalize_columns<T>(n, begin, end);
@@ -160,4 +186,8 @@ void normalize_(const Call& call) {
 void normalize_backward_(const Call& call) {
   run_normalize(call, call.out[0].dtype == DType::f32 ? normalize_part<float> : normalize_part<double>,
                 reference::normalize_backward_);
+}
+void running_statistics_(const Call& call) {
+  run_running_statistics(call, call.in[0].dtype == DType::f32 ? statistics_part<float> : statistics_part<double>,
+                         reference::running_statistics_);
 }

@@ -19,4 +19,8 @@ struct Norm {
 using NormFunction = void (*)(const Norm& n, int64_t begin, int64_t end);
 void run_normalize(const Call& call, NormFunction f, Kernel fallback);
 
+// mean[k] and square[k], the sum of squares around it, for the kept indices begin .. end - 1.
+using StatisticsFunction = void (*)(const Norm& n, int64_t begin, int64_t end, double* mean, double* square);
+void run_running_statistics(const Call& call, StatisticsFunction f, Kernel fallback);
+
 }  // namespace graphnet

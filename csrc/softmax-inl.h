@@ -203,9 +203,11 @@ template <class T>
 double soft_loss_row(const SoftRow& row) {
   const T* x = static_cast<const T*>(row.x);
   const T* q = soft_target<T>(row);
-  const T top = row_top(x, row.n);
-  const double log_sum = static_cast<double>(log_of(exp_sum<T>(x, nullptr, row.n, top)));
-  return log_sum * fold_line<SumOfX>(q, q, row.n, T(0)) - fold_line<SumOfProducts>(x, q, row.n, top);
+  T top[kRowsTogether], log_sum[kRowsTogether];
+  exp_rows<T>(x, row.n, nullptr, 0, row.n, 1, top, log_sum);
+  logs(log_sum, 1);
+  return static_cast<double>(log_sum[0]) * fold_line<SumOfX>(q, q, row.n, T(0)) -
+         fold_line<SumOfProducts>(x, q, row.n, top[0]);
 }
 
 template <class T>
@@ -213,9 +215,10 @@ void soft_backward_row(const SoftRow& row, void* out, double factor) {
   const T* x = static_cast<const T*>(row.x);
   const T* q = soft_target<T>(row);
   T* dx = static_cast<T*>(out);
-  const T sum = exp_sum(x, dx, row.n, row_top(x, row.n));
+  T top[kRowsTogether], sum[kRowsTogether];
+  exp_rows(x, row.n, dx, row.n, row.n, 1, top, sum);
   const double total = fold_line<SumOfX>(q, q, row.n, T(0));
-  const T scale = static_cast<T>(factor * total / static_cast<double>(sum)), f = static_cast<T>(factor);
+  const T scale = static_cast<T>(factor * total / static_cast<double>(sum[0])), f = static_cast<T>(factor);
   GN_IVDEP for (int64_t i = 0; i < row.n; ++i) dx[i] = dx[i] * scale - q[i] * f;
 }
 

@@ -17,7 +17,19 @@ from graphnet.dtypes import bool_, float32, float64, int32, int64
 ULPS = {  # of the result, for ops that are not exactly rounded: what their kernels may be off by
     **dict.fromkeys(("exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "pow"), 4),
     **dict.fromkeys(("softmax", "log_softmax", "cross_entropy", "cross_entropy_backward"), 8),
-    **dict.fromkeys(("gelu", "gelu_tanh", "silu", "softplus", "binary_entropy", "normalize", "normalize_backward"), 8),
+    **dict.fromkeys(
+        (
+            "gelu",
+            "gelu_tanh",
+            "silu",
+            "softplus",
+            "binary_entropy",
+            "normalize",
+            "normalize_backward",
+            "running_statistics",
+        ),
+        8,
+    ),
     **dict.fromkeys(("tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"), 2),
     "remainder": 1,
 }
@@ -464,6 +476,15 @@ for _label, _shape, _axes in (
         _way = f"{_label}{'' if _center else '-not-centred'}"
         add("normalize", _way, floats(*_shape), terms=8, fixed=_label == "no-rows", **_set)
         add("normalize_backward", _way, floats(*_shape), floats(*_shape[::-1]).reshape(_shape), terms=24, **_set)
+for _label, _shape, _axes in (
+    ("columns", (7, 3), (0,)),
+    ("middle", (4, 3, 5), (0, 2)),
+    ("lines", (3, 7), (1,)),
+    ("wide", (5, 300), (0,)),
+):
+    _kept = next(d for a, d in enumerate(_shape) if a not in _axes)
+    _old = (floats(_kept), floats(_kept, signed=False))
+    add("running_statistics", _label, floats(*_shape), *_old, 0.3, axes=_axes, terms=8, smooth=False)
 for _label, _index in (("rows", np.array([2, 0, 2, 1])), ("matrix", np.array([[0, 1], [3, 3]])), ("one", np.array(1))):
     for _padding, _often in ((None, False), (2, False), (None, True)):
         _way = f"{_label}-{_padding}-{_often}"

@@ -13,9 +13,9 @@ struct Sums {
   View view;  // of x's shape
   std::vector<double> value;
 
-  Sums(const View& x, const Call& call) : view(x) {
+  Sums(const View& x, const Call& call, int first_axis = 2) : view(x) {
     bool reduced[kMaxRank] = {};
-    for (int i = 2; i < call.nparams; ++i) reduced[static_cast<int>(call.params[i])] = true;
+    for (int i = first_axis; i < call.nparams; ++i) reduced[static_cast<int>(call.params[i])] = true;
     int64_t size = 1;
     for (int d = x.rank - 1; d >= 0; --d) {
       view.stride[d] = reduced[d] ? 0 : size;
@@ -65,6 +65,28 @@ void normalise(const Call& call) {
   });
 }
 
+template <class T>
+void statistics(const Call& call) {
+  const View &x = call.in[0], &out = call.out[0];
+  Sums mean(x, call, 0), square(x, call, 0);
+  const auto value = [](const View& view, int64_t offset) { return static_cast<double>(*at<T>(view, offset)); };
+  const double number = static_cast<double>(count(x)) / static_cast<double>(mean.value.size());
+  walk<2>(x, {&x, &mean.view}, [&](const auto& at_) { mean[at_[1]] += value(x, at_[0]); });
+  mean.scale(1 / number);
+  walk<2>(x, {&x, &mean.view}, [&](const auto& at_) {
+    const double d = value(x, at_[0]) - mean[at_[1]];
+    square[at_[1]] += d * d;
+  });
+  const double momentum = value(call.in[3], 0);
+  for (int64_t k = 0; k < out.shape[1]; ++k) {
+    const auto moved = [&](int input, double to) {
+      return static_cast<T>((1 - momentum) * value(call.in[input], k * call.in[input].stride[0]) + momentum * to);
+    };
+    *at<T>(out, k * out.stride[1]) = moved(1, mean[k]);
+    *at<T>(out, out.stride[0] + k * out.stride[1]) = moved(2, square[k] / (number - 1));
+  }
+}
+
 }  // namespace
 
 void normalize_(const Call& call) {
@@ -72,6 +94,9 @@ void normalize_(const Call& call) {
 }
 void normalize_backward_(const Call& call) {
   visit_float(call.out[0].dtype, [&](auto tag) { normalise<decltype(tag)>(call); });
+}
+void running_statistics_(const Call& call) {
+  visit_float(call.out[0].dtype, [&](auto tag) { statistics<decltype(tag)>(call); });
 }
 
 }  // namespace graphnet::reference

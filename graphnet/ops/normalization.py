@@ -115,3 +115,37 @@ register(
         flops=12,
     )
 )
+
+
+def _moved_shape(unifier: Unifier, attrs: Attrs, x: Shape, mean: Shape, variance: Shape, momentum: Shape) -> Shape:
+    kept = [dim for axis, dim in enumerate(x) if axis not in attrs["axes"]]
+    if len(kept) != 1 or momentum:
+        raise ShapeError(f"expects one axis that is kept and one momentum, got {render_shape(x)} over {attrs['axes']}")
+    for operand, shape in ((1, mean), (2, variance)):
+        if len(shape) != 1 or not unifier.unify(shape[0], kept[0]):
+            raise ShapeError(
+                f"expects statistics of shape ({kept[0]},), got {render_shape(shape)}",
+                expected=tuple(kept),
+                got=shape,
+                operand=operand,
+            )
+    return (2, kept[0])
+
+
+def _moved_reference(x: Any, mean: Any, variance: Any, momentum: Any, axes: Any) -> Any:
+    with np.errstate(all="ignore"):
+        batch = [x.mean(axes), x.var(axes, ddof=1)]
+    return np.stack([(1 - momentum) * old + momentum * new for old, new in zip((mean, variance), batch)])
+
+
+register(
+    Op(
+        name="running_statistics",  # mean and variance, moved by momentum towards those of x (of a sample) over `axes`
+        shape=_moved_shape,
+        operands=(FLOAT, FLOAT, FLOAT, FLOAT),
+        reference=_moved_reference,
+        kernel="running_statistics",
+        params=lambda attrs, shapes: tuple(map(float, attrs["axes"])),
+        flops=lambda attrs, shapes, shape: 4 * product(shapes[0]),
+    )
+)

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphnet.dtypes import float32, int64
 from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexOutOfRangeError, ShapeError
-from graphnet.ir import product, render_shape
+from graphnet.ir import render_shape
 from graphnet.nn.functional.activations import number
 from graphnet.ops import TABLE
 from graphnet.tensor.axes import sizes_of
@@ -348,17 +348,12 @@ def _for_channels(x: Tensor, name: str, given: Any) -> Tensor:
 @no_grad()
 def _track(x: Tensor, axes: tuple[int, ...], running_mean: Any, running_var: Any, momentum: Any) -> None:
     """Move running statistics towards those of the batch, in place; they are updates of a traced graph."""
-    x = x.detach()
+    if running_mean is None and running_var is None:
+        return
+    if running_mean is None or running_var is None:
+        raise ArgumentError("batch_norm: running_mean and running_var are given both or not at all")
     if isinstance(momentum, bool) or not isinstance(momentum, (int, float, Tensor)):
         raise ArgumentTypeError(f"batch_norm: momentum is a number, got {momentum!r}")
-
-    def move(running: Any, value: Any) -> None:
-        running._overwrite(running * (1 - momentum) + value * momentum)
-
-    if running_mean is not None:
-        move(running_mean, x.mean(axes))
-    if running_var is not None:
-        apart = x - x.mean(axes, keepdim=True)
-        count = product(x.shape[axis] for axis in axes)
-        # The variance of a sample: divided by the count less one.
-        move(running_var, apply("div", (apart * apart).sum(axes), count - 1))
+    moved = apply("running_statistics", x.detach(), running_mean, running_var, momentum, axes=axes)
+    running_mean._overwrite(moved[0])
+    running_var._overwrite(moved[1])
