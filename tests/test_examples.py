@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PRINTED = {
     "by_hand": ["'again.weight': ['again', 'tied']", "same outputs after loading: True"],
     "factory": ["own parameters: 18 parameters", "one block, four times: 8 parameters, 1514 numbers, 4 shared"],
+    "typed_regression": ["weights off by at most 0.0", "accuracy 0.9"],
     "parallel": ["(1): Linear(in_features=5, out_features=10, bias=True)", "shared: ['left.0.bias', 'left.0.weight'"],
 }
 

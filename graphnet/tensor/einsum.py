@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from graphnet.ir import Dim, product
+from graphnet.ops import TABLE
 from graphnet.tensor.core import apply, check_tensor
 
 if TYPE_CHECKING:
@@ -134,7 +135,9 @@ def _diagonal(tensor: Any, axes: Term, first: int, second: int) -> tuple[Any, Te
     order = [first, second, *(i for i in range(len(axes)) if i not in (first, second))]
     turned = apply("permute", tensor, axes=tuple(order))
     size = turned.shape[0]
-    places = apply("iota", shape=(size,), axis=0)
+    tracer = turned._tracer
+    settings: Any = {"shape": (size,), "axis": 0}
+    places = apply("iota", **settings) if tracer is None else tracer.apply(TABLE["iota"], (), settings)
     return apply("take", turned, places, places), [axes[i] for i in (first, *order[2:])]
 
 

@@ -40,7 +40,8 @@ def _method(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[An
 
     @functools.wraps(method)
     def function(input: Any, *args: P.args, **kwargs: P.kwargs) -> R:
-        return method(check_tensor(name, input), *args, **kwargs)
+        found = getattr(check_tensor(name, input), name)  # traced tensors and parameters have some of their own
+        return found(*args, **kwargs)  # type: ignore[no-any-return]
 
     function.__qualname__ = name
     function.__module__ = __name__

@@ -13,6 +13,18 @@ from graphnet.ir import render_shape
 
 __all__ = ["tensor_text"]
 
+_GRAD_FN = {  # PyTorch's names of what computed a tensor, where they are not the operation's
+    "matmul": "MmBackward0",
+    "linear": "AddmmBackward0",
+    "reshape": "ViewBackward0",
+    "cast": "ToCopyBackward0",
+    "copy": "CloneBackward0",
+    "take": "IndexBackward0",
+    "cross_entropy": "NllLossBackward0",
+    "set_slice": "CopySlices",
+    "set_at": "CopySlices",
+}
+
 DIGITS, THRESHOLD, EDGE, COLUMNS = 4, 1000, 3, 80
 
 
@@ -25,8 +37,9 @@ def tensor_text(tensor: Any, prefix: str = "tensor(") -> str:
     if tensor.dtype not in (float32, int64, bool_) or (not values.size and tensor.dtype is not float32):
         suffixes.append(f"dtype={tensor.dtype!r}")
     if tensor._record is not None:
-        name = "".join(part.capitalize() for part in tensor._record.op.name.split("_"))
-        suffixes.append(f"grad_fn=<{name}Backward>")
+        op = tensor._record.op.name
+        name = _GRAD_FN.get(op) or "".join(part.capitalize() for part in op.split("_")) + "Backward0"
+        suffixes.append(f"grad_fn=<{name}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
     if not values.size:

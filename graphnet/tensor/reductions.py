@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from graphnet.dtypes import as_dtype, bool_, float32
-from graphnet.errors import ArgumentTypeError, DTypeError, GraphnetWarning
+from graphnet.errors import ArgumentTypeError, DTypeError, GraphnetWarning, TraceError
 from graphnet.ir import product
 from graphnet.ops.table import index_dtype
 from graphnet.tensor import returns
@@ -275,7 +275,10 @@ class Reductions(Base):
         axes = axes_of(name, dim, self.ndim)
         off = apply("sub", self, self._reduce("mean", axes, True))
         count: Any = product(self.shape[axis] for axis in axes)
-        left = count - (int(bool(unbiased)) if correction is None else correction)
+        off_count = int(bool(unbiased)) if correction is None else correction
+        if not isinstance(count, int) and off_count != int(off_count):
+            raise TraceError(f"{name}: the open size {count} less {off_count} is no size; trace with a number")
+        left = count - (off_count if isinstance(count, int) else int(off_count))
         if isinstance(left, (int, float)) and left <= 0:
             warnings.warn(
                 f"{name}: {count} elements less a correction leave {left} to divide by", GraphnetWarning, stacklevel=4
