@@ -66,7 +66,14 @@ class Generator:
         return self._seed
 
     def initial_seed(self) -> int:
-        """The seed in use."""
+        """The seed in use.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.manual_seed(7)
+            >>> gn.initial_seed()
+            7
+        """
         return self._seed
 
     def get_state(self) -> Key:
@@ -120,7 +127,14 @@ def manual_seed(seed: int) -> None:
 
 
 def initial_seed() -> int:
-    """The seed in use."""
+    """The seed in use.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.manual_seed(7)
+        >>> gn.initial_seed()
+        7
+    """
     return default_generator.initial_seed()
 
 
@@ -128,7 +142,14 @@ next_key = default_generator.next_key
 
 
 def get_rng_state() -> Key:
-    """Where the random numbers are: the seed and how many draws were made from it."""
+    """Where the random numbers are: the seed and how many draws were made from it.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.manual_seed(7)
+        >>> gn.get_rng_state()
+        (7, 0)
+    """
     return default_generator.get_state()
 
 

@@ -112,6 +112,10 @@ def set_num_threads(count: int) -> None:
 
     Raises:
         ArgumentError: count is not a positive whole number.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.set_num_threads(gn.get_num_threads())
     """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ArgumentError(f"set_num_threads: expects a whole number from 1 up, got {count!r}")
@@ -119,17 +123,35 @@ def set_num_threads(count: int) -> None:
 
 
 def get_num_threads() -> int:
-    """How many threads kernels use at most."""
+    """How many threads kernels use at most.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.get_num_threads() >= 1
+        True
+    """
     return int(_core.get_num_threads())
 
 
 def config() -> dict[str, Any]:
-    """Target, threads, compiler and version of the C++ extension."""
+    """Target, threads, compiler and version of the C++ extension.
+
+    Example:
+        >>> import graphnet as gn
+        >>> "target" in gn.config()
+        True
+    """
     return dict(_core.config())
 
 
 def show_config() -> None:
-    """Print the target (instruction set), threads, compiler and version of the C++ extension."""
+    """Print the target (instruction set), threads, compiler and version of the C++ extension.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.show_config()  # doctest: +ELLIPSIS
+        target:...
+    """
     for name, value in config().items():
         print(f"{name + ':':<12} {', '.join(value) if isinstance(value, list) else value}")
 
@@ -143,6 +165,10 @@ def set_float32_matmul_precision(precision: str) -> None:
 
     Raises:
         ArgumentError: another word.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.set_float32_matmul_precision("highest")
     """
     try:
         _core.set_matmul_precision(precision)  # type: ignore[arg-type]
@@ -151,7 +177,13 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 
 def get_float32_matmul_precision() -> str:
-    """How float32 products are computed."""
+    """How float32 products are computed.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.get_float32_matmul_precision()
+        'highest'
+    """
     return str(_core.get_matmul_precision())
 
 

@@ -8,6 +8,7 @@ import json
 import linecache
 import pkgutil
 import re
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,3 +85,21 @@ def test_the_tables_are_the_measurements(monkeypatch: pytest.MonkeyPatch) -> Non
         text = page.read_text(encoding="utf-8")
         assert "<!-- bench: " in text
         assert tables.filled(text, report) == text
+
+
+def test_every_public_object_has_an_example() -> None:
+    """Functions and classes of the package, and what a tensor has; exceptions are told about where they are raised."""
+
+    def shown(obj: object) -> bool:
+        return ">>>" in (getattr(obj, "__doc__", None) or "")
+
+    kinds = (type, types.FunctionType)
+    public = {name: getattr(gn, name) for name in gn.__all__}
+    missing = [n for n, o in public.items() if isinstance(o, kinds) and not shown(o) and not is_exception(o)]
+    methods = [n for n in dir(gn.Tensor) if not n.startswith("_") and n != "grad"]
+    missing += [f"Tensor.{n}" for n in methods if not shown(getattr(gn.Tensor, n)) and not shown(public.get(n))]
+    assert not missing
+
+
+def is_exception(obj: object) -> bool:
+    return isinstance(obj, type) and issubclass(obj, BaseException)

@@ -113,22 +113,47 @@ class Base(Constant):
 
     @property
     def shape(self) -> Size:
-        """The sizes of the axes."""
+        """The sizes of the axes.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2, 3).shape
+            graphnet.Size([2, 3])
+        """
         return Size(self._type().shape)
 
     @property
     def dtype(self) -> DType:
-        """The element type."""
+        """The element type.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2).dtype
+            graphnet.float32
+        """
         return self._dtype
 
     @property
     def ndim(self) -> int:
-        """The number of axes."""
+        """The number of axes.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2, 3).ndim
+            2
+        """
         return len(self._type().shape)
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to or through the tensor. Settable on tensors that were not computed."""
+        """Whether gradients flow to or through the tensor. Settable on tensors that were not computed.
+
+        Example:
+            >>> import graphnet as gn
+            >>> w = gn.ones(2, requires_grad=True)
+            >>> w.requires_grad, (w * 2).requires_grad, gn.ones(2).requires_grad
+            (True, True, False)
+        """
         return self._requires_grad
 
     @requires_grad.setter
@@ -140,6 +165,11 @@ class Base(Constant):
 
         Raises:
             GradientError: not a floating-point tensor, or one computed from others.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.ones(2).requires_grad_()
+            tensor([1., 1.], requires_grad=True)
         """
         if requires_grad and not self._dtype.is_floating_point:
             raise GradientError(f"only floating-point tensors have gradients, this one is {self._dtype.name}")
@@ -150,7 +180,14 @@ class Base(Constant):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it was not computed from tensors that require a gradient."""
+        """Whether it was not computed from tensors that require a gradient.
+
+        Example:
+            >>> import graphnet as gn
+            >>> w = gn.ones(2, requires_grad=True)
+            >>> w.is_leaf, (w * 2).is_leaf
+            (True, False)
+        """
         return self._record is None
 
     # -- gradients ----------------------------------------------------------------------------------------

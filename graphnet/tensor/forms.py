@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Forms"]
 
 P = ParamSpec("P")
+_ARGUMENTS = {"masked_fill": "gn.tensor([True, False]), 0.0"}
 
 
 def in_place(method: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate[Any, P], Tensor]:
@@ -28,7 +30,15 @@ def in_place(method: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate
     name = getattr(method, "__name__", "")
     overwriting.__name__ = f"{name}_"
     overwriting.__qualname__ = f"Tensor.{name}_"
-    overwriting.__doc__ = f"`{name}` in place: the tensor is overwritten with the result, and given back."
+    overwriting.__module__ = __name__
+    overwriting.__doc__ = f"""`{name}` in place: the tensor is overwritten with the result, and given back.
+
+        Example:
+            >>> import graphnet as gn
+            >>> x = gn.tensor([0.5, 0.25])
+            >>> x.{name}_({_ARGUMENTS.get(name, "0.5" if len(inspect.signature(method).parameters) > 1 else "")}) is x
+            True
+        """
     return overwriting  # type: ignore[return-value]  # a method has no name for its first argument
 
 

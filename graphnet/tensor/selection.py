@@ -132,9 +132,21 @@ class Selection(Base):
     clip = clamp
 
     def clamp_min(self, min: Any) -> Tensor:
-        """The elements, but none below `min`; see `clamp`."""
+        """The elements, but none below `min`; see `clamp`.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.tensor([-1.0, 2.0]).clamp_min(0)
+            tensor([0., 2.])
+        """
         return self.clamp(min)
 
     def clamp_max(self, max: Any) -> Tensor:
-        """The elements, but none above `max`; see `clamp`."""
+        """The elements, but none above `max`; see `clamp`.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.tensor([-1.0, 2.0]).clamp_max(0)
+            tensor([-1.,  0.])
+        """
         return self.clamp(None, max)

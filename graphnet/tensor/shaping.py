@@ -26,17 +26,36 @@ class Shaping(Base):
     __slots__ = ()
 
     def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in row-major order without gaps."""
+        """Whether the elements lie in memory in row-major order without gaps.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2, 3).is_contiguous(), gn.zeros(2, 3).T.is_contiguous()
+            (True, False)
+        """
         return bool(self._values().flags.c_contiguous)
 
     @property
     def T(self) -> Tensor:  # noqa: N802 - PyTorch's name
-        """The tensor with its axes in reverse order."""
+        """The tensor with its axes in reverse order.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.tensor([[1, 2], [3, 4]]).T
+            tensor([[1, 3],
+                    [2, 4]])
+        """
         return self.permute(*range(self.ndim - 1, -1, -1))
 
     @property
     def mT(self) -> Tensor:  # noqa: N802 - PyTorch's name
-        """The tensor with its last two axes exchanged."""
+        """The tensor with its last two axes exchanged.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(5, 2, 3).mT.shape
+            graphnet.Size([5, 3, 2])
+        """
         return self.transpose(-2, -1)
 
     def reshape(self, *shape: Any) -> Tensor:
@@ -55,6 +74,12 @@ class Shaping(Base):
 
         Raises:
             ArgumentError: the memory is not contiguous; use reshape.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.arange(4).view(2, 2)
+            tensor([[0, 1],
+                    [2, 3]])
         """
         if self._tracer is None and not self.is_contiguous():
             raise ArgumentError("view: the tensor's memory is not contiguous; use reshape(...)")
@@ -162,15 +187,34 @@ class Shaping(Base):
         return apply("expand", self, shape=tuple(target))
 
     def expand_as(self, other: Any) -> Tensor:
-        """Expanded to another tensor's shape."""
+        """Expanded to another tensor's shape.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.tensor([1, 2]).expand_as(gn.zeros(2, 2))
+            tensor([[1, 2],
+                    [1, 2]])
+        """
         return self.expand(*other.shape)
 
     def view_as(self, other: Any) -> Tensor:
-        """Viewed in another tensor's shape."""
+        """Viewed in another tensor's shape.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.arange(4).view_as(gn.zeros(2, 2)).shape
+            graphnet.Size([2, 2])
+        """
         return self.view(*other.shape)
 
     def reshape_as(self, other: Any) -> Tensor:
-        """In another tensor's shape."""
+        """In another tensor's shape.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.arange(4).reshape_as(gn.zeros(2, 2)).shape
+            graphnet.Size([2, 2])
+        """
         return self.reshape(*other.shape)
 
     def ravel(self) -> Tensor:

@@ -29,7 +29,13 @@ state = _State()
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations on tensors that require a gradient are recorded."""
+    """Whether operations on tensors that require a gradient are recorded.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.is_grad_enabled()
+        True
+    """
     return state.grad
 
 
@@ -85,13 +91,27 @@ class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
 
 
 class enable_grad(_GradMode):  # noqa: N801 - PyTorch's name
-    """Within it gradients are recorded again, also inside `no_grad`."""
+    """Within it gradients are recorded again, also inside `no_grad`.
+
+    Example:
+        >>> import graphnet as gn
+        >>> with gn.no_grad(), gn.enable_grad():
+        ...     gn.is_grad_enabled()
+        True
+    """
 
     _mode = True
 
 
 class set_grad_enabled(_GradMode):  # noqa: N801 - PyTorch's name
-    """Record gradients or not, from here on or, as a context manager, until its end."""
+    """Record gradients or not, from here on or, as a context manager, until its end.
+
+    Example:
+        >>> import graphnet as gn
+        >>> with gn.set_grad_enabled(False):
+        ...     gn.is_grad_enabled()
+        False
+    """
 
     def __init__(self, mode: bool) -> None:
         super().__init__()

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from graphnet.device import check_device
-from graphnet.device import device as Device  # noqa: N812 - Tensor has an attribute of that name
-from graphnet.dtypes import as_dtype, bool_, float32, float64, int32, int64
 from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRangeError, ShapeError
 from graphnet.tensor import indexing, printing, random
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.backward import Backward
+from graphnet.tensor.conversions import Conversions
 from graphnet.tensor.core import Array, apply, check_tensor, make, set_tensor_class
 from graphnet.tensor.forms import Forms
 from graphnet.tensor.operators import Operators
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Tensor"]
 
 
-class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
+class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backward):
     """An array of one dtype that records what it was computed from, for gradients and graphs.
 
     Made by `graphnet.tensor`, `zeros`, `rand`, ... and by operations. NumPy arrays and numbers are taken
@@ -46,7 +44,13 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
     # -- looking at it ------------------------------------------------------------------------------------
 
     def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of one axis."""
+        """The shape, or the size of one axis.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2, 3).size(), gn.zeros(2, 3).size(-1)
+            (graphnet.Size([2, 3]), 3)
+        """
         if dim is None:
             return self.shape
         if not self.ndim:
@@ -54,54 +58,35 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
         return self.shape[axis_of("size", dim, self.ndim)]
 
     def dim(self) -> int:
-        """The number of axes."""
+        """The number of axes.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2, 3).dim()
+            2
+        """
         return self.ndim
 
     def numel(self) -> Any:
-        """The number of elements."""
+        """The number of elements.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2, 3).numel()
+            6
+        """
         return self.shape.numel()
 
     nelement = numel
 
-    @property
-    def device(self) -> Device:
-        """Where it lies: the CPU."""
-        return Device("cpu")
-
-    @property
-    def is_cuda(self) -> _bool:
-        """Whether it lies on a CUDA device: no."""
-        return False
-
-    @property
-    def itemsize(self) -> Any:
-        """Bytes of an element."""
-        return self._dtype.itemsize
-
-    @property
-    def nbytes(self) -> Any:
-        """Bytes of all elements."""
-        return self.numel() * self._dtype.itemsize
-
-    def element_size(self) -> Any:
-        """Bytes of an element."""
-        return self._dtype.itemsize
-
-    def stride(self, dim: Any = None) -> Any:
-        """How many elements lie between neighbours along each axis, or along one."""
-        steps = tuple(step // self._dtype.itemsize for step in self._values().strides)
-        if dim is None:
-            return steps
-        if not self.ndim:
-            raise IndexOutOfRangeError("stride: a 0-d tensor has no axes")
-        return steps[axis_of("stride", dim, self.ndim)]
-
-    def data_ptr(self) -> Any:
-        """The address of the first element."""
-        return self._values().__array_interface__["data"][0]
-
     def is_floating_point(self) -> bool:
-        """Whether the dtype is float32 or float64."""
+        """Whether the dtype is float32 or float64.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2).is_floating_point(), gn.arange(2).is_floating_point()
+            (True, False)
+        """
         return self._dtype.is_floating_point
 
     def item(self) -> Any:
@@ -109,6 +94,11 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
 
         Raises:
             ArgumentError: there is not exactly one.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.tensor([2.5]).item()
+            2.5
         """
         values = self._values()
         if values.size != 1:
@@ -116,7 +106,13 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
         return values.item()
 
     def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers."""
+        """The elements as nested lists of Python numbers.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.tensor([[1, 2], [3, 4]]).tolist()
+            [[1, 2], [3, 4]]
+        """
         return self._values().tolist()
 
     def numpy(self, *, force: bool = False) -> Array:
@@ -124,6 +120,13 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
 
         Raises:
             GradientError: the tensor requires a gradient, which would be lost; detach() it or pass force=True.
+
+        Example:
+            >>> import graphnet as gn
+            >>> x = gn.zeros(2)
+            >>> x.numpy()[0] = 5
+            >>> x
+            tensor([5., 0.])
         """
         if self._requires_grad and not force:
             raise GradientError("numpy(): the tensor requires a gradient, which NumPy would lose; use detach().numpy()")
@@ -194,96 +197,53 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
             raise ArgumentTypeError(f"a tensor of shape {tuple(self.shape)} takes no format {spec!r}; its elements do")
         return repr(self)
 
-    # -- other types, other memory ------------------------------------------------------------------------
-
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: Any = False, **kwargs: Any) -> Tensor:
-        """The tensor in another dtype; itself where it has it already and no copy is asked for.
-
-        Taken as to(dtype), to(device), to(device, dtype), to(other), each with `copy` and `non_blocking` after it.
-
-        Raises:
-            DTypeError: a dtype that graphnet does not have.
-            ArgumentError: a device other than the CPU.
-
-        Example:
-            >>> import graphnet as gn
-            >>> gn.tensor([1, 2]).to(gn.float64)
-            tensor([1., 2.], dtype=graphnet.float64)
-        """
-        given = [a for a in args if not isinstance(a, (_bool, type(None)))]
-        if set(kwargs) - {"non_blocking", "memory_format"} or len(given) > 2:
-            raise ArgumentTypeError("to: takes a dtype, a device, a device and a dtype, or a tensor")
-        for argument in given:
-            if isinstance(argument, Tensor):
-                dtype = argument._dtype
-            elif isinstance(argument, Device) or (isinstance(argument, str) and _names_device(argument)):
-                device = argument
-            else:
-                dtype = argument
-        check_device(device)
-        wanted = self._dtype if dtype is None else as_dtype(dtype)
-        if wanted is self._dtype:
-            return self.clone() if copy or (any(a is True for a in args[-1:]) and len(args) > len(given) + 1) else self
-        return apply("cast", self, dtype=wanted)
-
-    def type(self, dtype: Any = None, non_blocking: Any = False) -> Any:
-        """The tensor in another dtype; without one, the name of its type as PyTorch has it.
-
-        Example:
-            >>> import graphnet as gn
-            >>> gn.ones(2).type(), gn.ones(2).type(gn.int64)
-            ('graphnet.FloatTensor', tensor([1, 1]))
-        """
-        if dtype is None:
-            return f"graphnet.{_TYPE_NAMES[self._dtype]}"
-        names = {f"{module}.{name}": d for d, name in _TYPE_NAMES.items() for module in ("graphnet", "torch")}
-        return self.to(names.get(dtype, dtype) if isinstance(dtype, str) else dtype)
-
-    def type_as(self, other: Tensor) -> Tensor:
-        """The tensor in the dtype of another."""
-        return self.to(other._dtype)
-
-    def cpu(self) -> Tensor:
-        """Itself: tensors lie on the CPU."""
-        return self
-
-    def float(self) -> Tensor:
-        """As float32."""
-        return self.to(float32)
-
-    def double(self) -> Tensor:
-        """As float64."""
-        return self.to(float64)
-
-    def int(self) -> Tensor:
-        """As int32."""
-        return self.to(int32)
-
-    def long(self) -> Tensor:
-        """As int64."""
-        return self.to(int64)
-
-    def bool(self) -> Tensor:
-        """As truth values: what is not zero is True."""
-        return self.to(bool_)
+    # -- other memory -------------------------------------------------------------------------------------
 
     def clone(self) -> Tensor:
-        """A copy in memory of its own; gradients flow through."""
+        """A copy in memory of its own; gradients flow through.
+
+        Example:
+            >>> import graphnet as gn
+            >>> x = gn.ones(2)
+            >>> x.clone().zero_(), x
+            (tensor([0., 0.]), tensor([1., 1.]))
+        """
         return apply("copy", self)
 
     def contiguous(self) -> Tensor:
-        """The tensor with its elements in row-major order; itself where they are."""
+        """The tensor with its elements in row-major order; itself where they are.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2, 3).T.contiguous().is_contiguous()
+            True
+        """
         return self if self.is_contiguous() else self.clone()
 
     def detach(self) -> Tensor:
-        """The same memory, without history."""
+        """The same memory, without history.
+
+        Example:
+            >>> import graphnet as gn
+            >>> x = gn.ones(2, requires_grad=True)
+            >>> (x * 2).detach().requires_grad
+            False
+        """
         result: Tensor = make(self._values(), self._dtype)
         result._share_memory(self)
         return result
 
     @property
     def data(self) -> Tensor:
-        """The same memory as a tensor without history; writes to it are not recorded."""
+        """The same memory as a tensor without history; writes to it are not recorded.
+
+        Example:
+            >>> import graphnet as gn
+            >>> x = gn.ones(2, requires_grad=True)
+            >>> x.data += 1
+            >>> x
+            tensor([2., 2.], requires_grad=True)
+        """
         return self._get_data()
 
     @data.setter
@@ -309,6 +269,12 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
 
         Raises:
             ShapeError: it does not broadcast to this tensor's shape.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2, 2).copy_(gn.tensor([1.0, 2.0]))
+            tensor([[1., 2.],
+                    [1., 2.]])
         """
         value = check_tensor("copy_", source)
         if len(value._type().shape) > self.ndim:
@@ -320,11 +286,23 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
         return self._fill(value)
 
     def fill_(self, value: Any) -> Self:
-        """Overwrite every element with a number."""
+        """Overwrite every element with a number.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.zeros(2).fill_(3)
+            tensor([3., 3.])
+        """
         return self._fill(value)
 
     def zero_(self) -> Self:
-        """Overwrite every element with 0."""
+        """Overwrite every element with 0.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.ones(2).zero_()
+            tensor([0., 0.])
+        """
         return self._fill(0)
 
     def _sample(self, maker: Callable[..., Array], *arguments: Any) -> Self:
@@ -336,6 +314,11 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
 
         Raises:
             ArgumentError: a standard deviation below 0.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.empty(2).normal_(mean=3, std=0)
+            tensor([3., 3.])
         """
         return self._sample(random.normal_array, mean, std)
 
@@ -344,6 +327,11 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
 
         Raises:
             ArgumentError: an interval that ends before it starts.
+
+        Example:
+            >>> import graphnet as gn
+            >>> bool((gn.empty(9).uniform_(2, 3) >= 2).all())
+            True
         """
         low = kwargs.pop("from", kwargs.pop("low", from_))
         high = kwargs.pop("high", to)
@@ -365,17 +353,6 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Backward):
         if self._record is not None:
             raise GradientError("only leaf tensors can be pickled; use detach() on a computed one")
         return _rebuild, (self._values(), self._requires_grad, self._buffer)
-
-
-_TYPE_NAMES = {
-    float32: "FloatTensor", float64: "DoubleTensor", int32: "IntTensor", int64: "LongTensor", bool_: "BoolTensor",
-}  # fmt: skip
-_bool = bool
-
-
-def _names_device(text: str) -> _bool:
-    """Whether a string names a device rather than a dtype."""
-    return text.partition(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta")
 
 
 def _rebuild(array: Array, requires_grad: Any, buffer: Any = False) -> Tensor:
