@@ -99,6 +99,12 @@ class Inspection:
         nodes: a `NodeRecord` for each node with numbers, in order.
         weights: a `WeightRecord` for each parameter.
         findings: a `Finding` for each thing that hinders training.
+
+    Example:
+        >>> import graphnet as gn
+        >>> found = gn.inspect(gn.nn.Linear(2, 1), gn.ones(4, 2))
+        >>> type(found).__name__, len(found.weights)
+        ('Inspection', 2)
     """
 
     def __init__(

@@ -105,6 +105,15 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, mmap: b
         MissingFileError: there is no such file.
         FileFormatError: it is not a safetensors file, damaged, or of a later version.
         DTypeError: a tensor of a type that no type here can hold.
+
+    Example:
+        >>> import io
+        >>> import graphnet as gn
+        >>> file = io.BytesIO()
+        >>> gn.save({"weight": gn.ones(2)}, file)
+        >>> _ = file.seek(0)
+        >>> gn.load(file)
+        {'weight': tensor([1., 1.])}
     """
     import safetensors
 
