@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -215,34 +216,35 @@ def inspect(network: Any, *inputs: Any, loss: Callable[[Any], Any] | None = None
     if shapes:
         raise ArgumentTypeError(f"inspect: expects tensors or arrays with data, got the tuple {shapes[0]!r}")
     module = network if isinstance(network, Module) else None
-    kept = _kept(network)
     seed = get_rng_state()
     try:
-        with enable_grad():
+        with enable_grad(), ExitStack() as stack:
             if module is not None:
                 inputs, _ = module._take_arrays(inputs, {})
             if isinstance(network, Graph):
                 extra = inputs[len(network.inputs) :]
                 inputs = (*(network.take(node, value) for node, value in zip(network.inputs, inputs)), *extra)
             tensors = [_leaf(check_tensor("inspect", value)) for value in inputs]
-            return _run(network, tensors, loss, float(limit))
+            return _run(network, tensors, loss, float(limit), stack)
     finally:
         set_rng_state(seed)
-        for parameter, gradient in kept[0]:
+
+
+@contextmanager
+def _untouched(parameters: Iterable[Any], buffers: Iterable[Any]) -> Iterator[None]:
+    """Put gradients and buffers back in the end; meanwhile there are no gradients."""
+    gradients = [(p, p.grad) for p in parameters]
+    values = [(buffer, buffer.clone()) for buffer in buffers]
+    for parameter, _ in gradients:
+        parameter.grad = None
+    try:
+        yield
+    finally:
+        for parameter, gradient in gradients:
             parameter.grad = gradient
         with no_grad():
-            for buffer, values in kept[1]:
-                buffer.copy_(values)
-
-
-def _kept(network: Any) -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
-    """The gradients and buffers of a network, to be put back."""
-    parameters = list(network.parameters()) if isinstance(network, (Module, Graph)) else []
-    buffers = [b for _, b in network.named_buffers()] if isinstance(network, (Module, Graph)) else []
-    gradients = [(p, p.grad) for p in parameters]
-    for parameter in parameters:
-        parameter.grad = None
-    return gradients, [(buffer, buffer.clone()) for buffer in buffers]
+            for buffer, before in values:
+                buffer.copy_(before)
 
 
 def _leaf(tensor: Any) -> Any:
@@ -251,7 +253,9 @@ def _leaf(tensor: Any) -> Any:
     return copy.requires_grad_() if copy.dtype.is_floating_point else copy
 
 
-def _run(network: Any, tensors: list[Any], loss: Callable[[Any], Any] | None, limit: float) -> Inspection:
+def _run(
+    network: Any, tensors: list[Any], loss: Callable[[Any], Any] | None, limit: float, stack: ExitStack
+) -> Inspection:
     seen: dict[Node, Any] = {}
 
     def watch(node: Node, value: Any) -> None:
@@ -263,13 +267,17 @@ def _run(network: Any, tensors: list[Any], loss: Callable[[Any], Any] | None, li
     try:
         graph = network if isinstance(network, Graph) else trace(network, *tensors)
     except TraceError:  # it asks for values, in a loop of Python: what ran is looked at
+        module = network if isinstance(network, Module) else None
+        if module is not None:
+            stack.enter_context(_untouched([], module.buffers()))
         results = _flat(network(*tensors))
-        graph, bound = graph_of(*[r for r in results if r.requires_grad], root=network), {}
+        graph, bound = graph_of(*[r for r in results if r.requires_grad], root=module), {}
         given: list[Any] = []
     else:
         given = tensors
         bound = bind(graph, [t._type() for t in given], Unifier())
         seen.update(zip(graph.inputs, given))
+    stack.enter_context(_untouched(graph.used_parameters(), graph.buffer_names))
     replay = Replay(bound, {})
     replay.watch = watch
     results = replay.run(graph, given)

@@ -140,11 +140,31 @@ def test_nothing_is_changed() -> None:
     assert fresh.weight.grad is None
 
 
+def test_parameters_of_functions_are_not_touched_either() -> None:
+    net = mlp()
+    found = gn.inspect(lambda x: net(x) * 2, gn.randn(16, 16))
+    assert found.weights
+    assert all(p.grad is None for p in net.parameters())
+    assert gn.inspect(gn.compile(net), gn.randn(16, 16)).nodes
+    assert all(p.grad is None for p in net.parameters())
+
+    def halved(x: Any) -> Any:
+        x = net(x)
+        while x.abs().sum() > 1:
+            x = x / 2
+        return x
+
+    assert gn.inspect(halved, gn.randn(16, 16)).nodes
+    assert all(p.grad is None for p in net.parameters())
+
+
 @pytest.mark.skipif(not hasattr(nn, "BatchNorm1d"), reason="there is no BatchNorm1d")
 def test_buffers_are_put_back() -> None:
     net = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
     gn.inspect(net, gn.randn(16, 4) + 5)
     assert float(net[1].running_mean.abs().sum()) == 0
+    assert int(net[1].num_batches_tracked) == 0
+    assert gn.inspect(nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d()), gn.randn(16, 4)).nodes
 
 
 def test_what_networks_may_be() -> None:
