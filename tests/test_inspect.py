@@ -191,7 +191,7 @@ def test_code_that_asks_for_values_is_run_as_it_is() -> None:
 
         def forward(self, x: Any) -> Any:
             x = self.layer(x)
-            while x.abs().sum() > 1:
+            while float(x.abs().sum()) > 1:
                 x = x / 2
             return x
 
