@@ -11,6 +11,7 @@ from graphnet.collector import collector_paused
 from graphnet.ir import Graph
 from graphnet.passes.clip import clip_norm
 from graphnet.passes.dead import remove_dead
+from graphnet.passes.folding import fold_constants
 from graphnet.passes.fusion import fuse
 from graphnet.passes.gradient import differentiate
 from graphnet.passes.memory import plan
@@ -26,6 +27,7 @@ __all__ = [
     "bind",
     "clip_norm",
     "differentiate",
+    "fold_constants",
     "fuse",
     "merge_common",
     "optimize",
@@ -37,7 +39,14 @@ __all__ = [
     "verify_types",
 ]
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (remove_dead, simplify, merge_common, fuse, place_updates)
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    remove_dead,
+    fold_constants,
+    simplify,
+    merge_common,
+    fuse,
+    place_updates,
+)
 
 
 VERIFIED = 2000  # nodes up to which every pass is checked wherever it runs; checking takes as long as the passes

@@ -53,7 +53,10 @@ def _key(node: Node, operands: Sequence[Operand]) -> Hashable | None:
 
 def _operand(operand: Operand) -> Hashable:
     if isinstance(operand, Literal):
-        return "literal", _frozen(operand.value), operand.dtype
+        value = operand.value
+        if operand.dtype.is_floating_point and isinstance(value, int):
+            value = float(value)
+        return "literal", _frozen(value), operand.dtype
     return operand if isinstance(operand, Value) else ("constant", id(operand))
 
 
