@@ -44,23 +44,26 @@ def batches_of(what: str, net: Module, data: Any, batch_size: int | None, shuffl
 
 def inputs_of(what: str, net: Module, batch: Any) -> tuple[Any, ...]:
     """The tensors of a batch: inputs, then the target."""
-    if isinstance(batch, Mapping) or not isinstance(batch, (tuple, list)) or len(batch) < 2:
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         raise ArgumentTypeError(
             f"{what}: a batch is a tuple or list with inputs first and the target last, got a {type(batch).__name__}"
             + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
         )
-    if any(isinstance(part, np.ndarray) for part in batch):
-        batch, _ = net._take_arrays(tuple(batch), {})
+    if all(isinstance(part, Tensor) for part in batch):
+        return tuple(batch)
+    batch, _ = net._take_arrays(tuple(batch), {})
     return tuple(check_tensor(what, part) for part in batch)
 
 
 def rows_of(inputs: tuple[Any, ...]) -> int:
     """How many samples a batch has."""
-    shape = inputs[0].shape
-    return int(shape[0]) if len(shape) else 1
+    shape = inputs[0]._values().shape
+    return int(shape[0]) if shape else 1
 
 
 def generators_of(data: Any) -> list[Generator]:
     """The generators of its own that a loader draws from."""
-    found = [getattr(part, "generator", None) for part in (data, getattr(data, "sampler", None))]
+    by = getattr(data, "batch_sampler", None)
+    parts = (data, getattr(data, "sampler", None), by, getattr(by, "sampler", None))
+    found = [getattr(part, "generator", None) for part in parts]
     return list({id(g): g for g in found if isinstance(g, Generator)}.values())
