@@ -1,10 +1,10 @@
 // Programs as Python sees them, and calls of compiled networks: from the caller's tensors to new ones in one step, with
 // everything that could make the plan out of date looked at on the way.
-#include <exception>
 #include <pybind11/stl.h>
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <utility>
