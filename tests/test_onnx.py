@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -295,9 +296,19 @@ def test_sizes_that_depend_on_values_make_a_module() -> None:
     assert isinstance(net, gn.onnx.OnnxModule)
     assert net(np.ones((2, 6), "f"), np.array([3, 4])).shape == (3, 4)
     assert net(gn.ones(2, 6), np.array([4, -1])).shape == (4, 3)
+    assert net(np.ones((2, 6)), np.array([12])).dtype is gn.float32
     assert "Reshape 'r': input 1 (shape)" in net.reason
     graph = net.to_graph(np.ones((2, 6), "f"), np.array([3, 4]))
     assert graph(gn.ones(2, 6)).shape == (3, 4) and len(graph.inputs) == 1
+
+
+def test_an_operator_is_read_in_one_place() -> None:
+    from graphnet.onnx.reader import row_readers
+    from graphnet.onnx.registry import OPERATORS
+
+    assert not row_readers().keys() & OPERATORS.keys()
+    unknown = {name for name in {*row_readers(), *OPERATORS} if not onnx.defs.has(name)}
+    assert unknown == set()
 
 
 def test_a_missing_onnx_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,3 +323,82 @@ def test_a_missing_onnx_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for call in (lambda: gn.to_onnx(nn.Linear(1, 1), None, (1, 1)), lambda: gn.from_onnx("x.onnx")):
         with pytest.raises(ImportError, match=r"pip install 'graphnet\[onnx\]'"):
             call()
+
+
+def test_the_backend_runs_single_nodes_and_models() -> None:
+    backend = importlib.import_module("graphnet.onnx.backend")
+    node = onnx.helper.make_node("Add", ["a", "b"], ["c"])
+    (result,) = backend.run_node(node, [np.ones((2, 3), "f"), np.full(3, 2, "f")])
+    np.testing.assert_array_equal(result, np.full((2, 3), 3, "f"))
+    split = onnx.helper.make_node("Split", ["x"], ["a", "b"], num_outputs=2)
+    assert [r.shape for r in backend.run_node(split, [np.ones(5, "f")], opset_version=18)] == [(3,), (2,)]
+    model = gn.to_onnx(nn.Linear(3, 2), None, ("N", 3))
+    assert backend.run_model(model, [np.ones((4, 3), "f")])[0].shape == (4, 2)
+    assert backend.supports_device("CPU") and not backend.supports_device("CUDA")
+    with pytest.raises(onnx.checker.ValidationError):
+        backend.prepare(onnx.ModelProto())
+
+
+class Exported:
+    """Networks as PyTorch writes them, for several batch sizes."""
+
+    NETS = ("mlp", "activations", "reshaping", "attention")
+
+    def __init__(self) -> None:
+        self.torch = pytest.importorskip("torch")
+        self.t = self.torch.nn
+
+    def mlp(self) -> Any:
+        t = self.t
+        return t.Sequential(t.Linear(6, 8), t.BatchNorm1d(8), t.ReLU(), t.Dropout(), t.Linear(8, 3), t.LogSoftmax(-1))
+
+    def activations(self) -> Any:
+        t = self.t
+        return t.Sequential(
+            t.GELU(), t.SiLU(), t.ELU(), t.SELU(), t.Hardswish(), t.Mish(), t.PReLU(), t.CELU(), t.GLU()
+        )
+
+    def reshaping(self) -> Any:
+        class Reshaping(self.t.Module):  # type: ignore[misc, name-defined]
+            def forward(self, x: Any) -> Any:
+                y = x.view(x.size(0), 2, -1).transpose(1, 2)
+                return y.reshape(x.shape[0] * y.shape[1], -1), y[:, 1:3].mean((1, 2)), x.chunk(2, 1)[1].cumsum(1)
+
+        return Reshaping()
+
+    def attention(self) -> Any:
+        torch, t = self.torch, self.t
+
+        class Attention(t.Module):  # type: ignore[misc, name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.norm, self.q, self.o = t.LayerNorm(6), t.Linear(6, 6), t.Linear(6, 6)
+
+            def forward(self, x: Any) -> Any:
+                h = self.norm(x)[:, None] * torch.arange(1.0, 4.0)[:, None]
+                n, length, size = h.shape
+                q = self.q(h).view(n, length, 2, 3).transpose(1, 2)
+                mask = torch.triu(torch.full((length, length), -float("inf")), 1)
+                weights = torch.softmax(q @ q.transpose(-1, -2) / 2.0 + mask, -1)
+                return self.o((weights @ q).transpose(1, 2).reshape(n, length, size))
+
+        return Attention()
+
+
+@pytest.mark.parametrize("name", Exported.NETS)
+def test_what_pytorch_exports_is_read(name: str) -> None:
+    nets = Exported()
+    torch = nets.torch
+    net = getattr(nets, name)().eval()
+    x, file = torch.randn(3, 6), io.BytesIO()
+    settings = {"dynamo": False, "input_names": ["x"], "dynamic_axes": {"x": {0: "N"}}, "opset_version": 17}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's, that this exporter is the old one
+        torch.onnx.export(net, (x,), file, **settings)
+    graph = gn.from_onnx(onnx.load_from_string(file.getvalue()))
+    assert isinstance(graph, gn.Graph)
+    assert "Shape" not in str(graph)
+    for batch in (x, torch.randn(7, 6)):
+        expected, got = net(batch), graph(batch.numpy())
+        for a, b in zip(*(r if isinstance(r, tuple) else (r,) for r in (got, expected)), strict=True):
+            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-5, atol=1e-5)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from onnx import ValueInfoProto, defs, helper
 from onnx.backend.base import Backend, BackendRep
 
 from graphnet.onnx.importing import from_onnx
@@ -44,6 +45,26 @@ class GraphnetBackend(Backend):  # type: ignore[misc]
         """
         super().prepare(model, device, **kwargs)  # checks the model
         return GraphnetRep(from_onnx(model))
+
+    @classmethod
+    def run_node(cls, node: Any, inputs: Any, device: str = "CPU", outputs_info: Any = None, **kwargs: Any) -> Any:
+        """Run one node on arrays; `opset_version` is that of its operator.
+
+        Raises:
+            GraphError: it has no counterpart in graphnet.
+        """
+        super().run_node(node, inputs, device, outputs_info, **kwargs)  # checks the node
+        arrays = [np.asarray(i) for i in inputs]
+        names = [name for name in node.input if name]
+        infos = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+            for name, a in zip(names, arrays, strict=True)
+        ]
+        outputs = [ValueInfoProto(name=name) for name in node.output if name]
+        graph = helper.make_graph([node], "node", infos, outputs)
+        version = kwargs.get("opset_version") or defs.onnx_opset_version()
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(node.domain, version)])
+        return GraphnetRep(from_onnx(model)).run(arrays)
 
     @classmethod
     def supports_device(cls, device: str) -> bool:

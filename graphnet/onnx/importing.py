@@ -81,8 +81,17 @@ class OnnxModule(Module):
         return str(self._runner.model.graph.name or "onnx")
 
     def _take_arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Arrays as tensors of the dtypes that the model asks for."""
-        return tuple(check_tensor("input", a) if isinstance(a, np.ndarray) else a for a in args), kwargs
+        """Arrays as tensors, floating-point ones in the dtype that the model asks for."""
+        wanted = [ELEMENT_TYPES.get(i.type.tensor_type.elem_type) for i in self._runner.inputs]
+
+        def take(value: Any, dtype: DType | None) -> Any:
+            if not isinstance(value, np.ndarray):
+                return value
+            if value.dtype.kind == "f" and dtype is not None and dtype.is_floating_point:
+                value = value.astype(dtype.dtype, copy=False)
+            return check_tensor("input", value)
+
+        return tuple(map(take, args, [*wanted, *[None] * len(args)])), kwargs
 
     def forward(self, *inputs: Any) -> Any:
         """The model's output, or a tuple of several."""

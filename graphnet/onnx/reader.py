@@ -20,13 +20,13 @@ from graphnet.ops.onnx import ELEMENT_TYPES, Onnx
 from graphnet.tensor import Tensor, state
 from graphnet.tensor.core import wrap
 
-__all__ = ["NOT_TRAINED", "Runner"]
+__all__ = ["NOT_TRAINED", "Runner", "row_readers"]
 
 NOT_TRAINED = "graphnet.not_trained"  # metadata: names of initializers that gradients do not change
 RUNNING_STATISTICS = {"BatchNormalization": (3, 4)}  # inputs that are learnt, but not by gradients
 
 
-def _readers() -> dict[str, tuple[str, Onnx]]:
+def row_readers() -> dict[str, tuple[str, Onnx]]:
     """The rows by the ONNX operator that they are read from."""
     found: dict[str, tuple[str, Onnx]] = {}
     for name, op in TABLE.items():
@@ -181,7 +181,7 @@ class Runner:
     def __init__(self, model: Any) -> None:
         self.onnx = load_onnx()
         self.model = model
-        self.readers = _readers()
+        self.readers = row_readers()
         self.versions = {o.domain if o.domain != "ai.onnx" else "": o.version for o in model.opset_import}
         self.functions = {(f.domain, f.name): f for f in model.functions}
         self.constants: dict[int, tuple[Any, Tensor]] = {}
