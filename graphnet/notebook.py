@@ -11,7 +11,7 @@ from graphnet.export import render
 from graphnet.graph import Graph
 from graphnet.keys import get_rng_state, set_rng_state
 from graphnet.nn import Linear, Module
-from graphnet.tensor import no_grad
+from graphnet.tensor import enable_grad
 from graphnet.trace import Spec, trace
 
 __all__ = ["bundle"]
@@ -50,7 +50,7 @@ def _traced(module: Module) -> Graph | None:
         return None
     seed = get_rng_state()
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), no_grad():
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), enable_grad():
             warnings.simplefilter("ignore")
             try:
                 return trace(module, *[Spec(["N", *shape[1:]] if shape else shape, dtype) for shape, dtype in given])

@@ -105,6 +105,24 @@ def test_a_repr_that_fails_shows_the_class() -> None:
     assert Odd()._repr_mimebundle_() == {"text/plain": "<Odd>"}
 
 
+@needs_dot
+def test_loops_and_writes_in_place_show() -> None:
+    class Halving(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x: Any) -> Any:
+            x = self.layer(x)
+            while x.abs().sum() > 1:
+                x /= 2
+            return x
+
+    net = Halving()
+    net(gn.rand(2, 2))
+    assert "next trip" in shown(net)["image/svg+xml"]
+
+
 def test_code_with_loops_over_values_and_hooks() -> None:
     class Halving(nn.Module):
         def forward(self, x: Any) -> Any:

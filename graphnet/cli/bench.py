@@ -29,7 +29,7 @@ class Result(NamedTuple):
         network: which.
         work: what was done.
         microseconds: for one run, the median of several turns.
-        gflops: billions of operations on numbers a second; None for training.
+        gflops: billions of operations on numbers a second; None for training and loops.
     """
 
     network: str
@@ -94,7 +94,8 @@ def _of_file(target: str, inputs: list[str], seconds: float) -> list[Result]:
 
 
 def _inference(name: str, net: Any, graph: gn.Graph, arrays: list[Any], seconds: float) -> list[Result]:
-    flops = sum(int(node_flops(graph, node)) for node in graph.nodes)
+    counted = not any(node.blocks for node in graph.nodes)  # of a loop only the data tell how often it runs
+    flops = sum(int(node_flops(graph, node)) for node in graph.nodes) if counted else 0
     tensors = [gn.from_numpy(array) for array in arrays]
     compiled = gn.compile(net)
 
@@ -105,7 +106,7 @@ def _inference(name: str, net: Any, graph: gn.Graph, arrays: list[Any], seconds:
     results = []
     for work, call in (("inference, eager", eager), ("inference, compiled", lambda: compiled(*tensors))):
         time_of_one = _timed(call, seconds)
-        results.append(Result(name, work, time_of_one * 1e6, flops / time_of_one / 1e9))
+        results.append(Result(name, work, time_of_one * 1e6, flops / time_of_one / 1e9 if counted else None))
     return results
 
 

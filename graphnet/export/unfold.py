@@ -107,7 +107,8 @@ class _Unfolder:
     def _blocks(self, graph: Graph, node: Node, scope: Scope | None, values: dict[Value, Operand]) -> None:
         """Add the nodes of a node's blocks, then the node that stands for its results."""
         prefix = f"{node.path}."
-        box = Scope(scope, node.name.removeprefix(prefix) if node.path else node.name, node.op, node.where)
+        name = node.op if node.name == node.path else node.name.removeprefix(prefix) if node.path else node.name
+        box = Scope(scope, name, node.op, node.where)
         operands = [self._operand(o, values) for o in node.inputs]
         given, states = (self._branch if node.op == BRANCH else self._loop)(node, operands, box)
         names = ("then", "else") if node.op == BRANCH else ("condition", "body")[-len(node.blocks) :]
