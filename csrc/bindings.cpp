@@ -191,6 +191,7 @@ PYBIND11_MODULE(_core, m) {
   m.def("target", &target);
   m.def("set_target", &set_target, py::arg("name"));
   m.def("get_num_threads", &num_threads);
+  m.def("cgroup_quota", &cgroup_quota, py::arg("root"), py::arg("membership"));
   m.def(
       "set_num_threads",
       [](int n) {

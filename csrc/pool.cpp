@@ -15,7 +15,6 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -26,7 +25,6 @@
 namespace graphnet {
 namespace {
 
-constexpr int kMaxThreads = 256;
 constexpr auto kSpin = std::chrono::microseconds(1000);
 
 void relax() {
@@ -129,25 +127,11 @@ class Worker {
 
 using Workers = std::vector<std::unique_ptr<Worker>>;
 
-// The cgroup's processor quota, rounded up; kMaxThreads without one.
-int quota() {
-  std::ifstream v2("/sys/fs/cgroup/cpu.max");
-  std::string limit;
-  double period = 0;
-  if (v2 >> limit >> period && limit != "max" && period > 0)
-    return std::max(1, static_cast<int>(std::strtod(limit.c_str(), nullptr) / period + 0.999));
-  std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  double quota = 0;
-  if (quota_file >> quota && period_file >> period && quota > 0 && period > 0)
-    return std::max(1, static_cast<int>(quota / period + 0.999));
-  return kMaxThreads;
-}
-
 int default_threads() {
   int n = static_cast<int>(std::thread::hardware_concurrency());
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
-  n = std::min(n, quota());
+  n = std::min(n, cgroup_quota());
   if (const char* wanted = std::getenv("OMP_NUM_THREADS"))
     if (const long asked = std::strtol(wanted, nullptr, 10); asked > 0) n = static_cast<int>(std::min<long>(n, asked));
   return std::clamp(n, 1, kMaxThreads);

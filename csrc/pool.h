@@ -2,12 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace graphnet {
 
 // How many threads a region may use, counting the caller: at most min(affinity, cgroup quota, OMP_NUM_THREADS).
 int num_threads();
 void set_num_threads(int n);
+
+constexpr int kMaxThreads = 256;
+// How many processors the control groups of this process grant it, rounded up; kMaxThreads where they set no limit.
+int cgroup_quota(const std::string& root = "/sys/fs/cgroup", const std::string& membership = "/proc/self/cgroup");
 
 // Runs body(context, part, parts) for part 0..parts-1, the caller taking part 0. `parts` is at most `wanted` and
 // num_threads(); it is 1 while another thread has the pool or inside a region. Bodies must not throw.

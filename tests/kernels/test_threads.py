@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -81,6 +82,7 @@ def test_many_callers(rng):
 def test_fork():
     code = """
 import os
+import shutil
 import threading
 import warnings
 import numpy as np
@@ -144,3 +146,39 @@ def test_limits():
         assert python(pinned).stdout.strip() == "1"
     with pytest.raises(ValueError, match="set_num_threads: expected 1 or more, got 0"):
         _core.set_num_threads(0)
+
+
+@pytest.mark.parametrize(
+    ("files", "membership", "expected"),
+    [
+        ({}, "", 256),
+        ({"cpu.max": "max 100000"}, "0::/", 256),
+        ({"cpu.max": "150000 100000"}, "0::/", 2),
+        ({"cpu.max": "20000 100000"}, "", 1),
+        ({"cpu.max": "300000 100000"}, "0::/not/there", 3),
+        ({"a/cpu.max": "400000 100000", "a/b/cpu.max": "max 100000"}, "0::/a/b", 4),
+        ({"a/cpu.max": "400000 100000", "a/b/cpu.max": "200000 50000", "a/b/c/cpu.max": "900000 100000"}, "0::/a/b/c", 4),
+        ({"cpu.max": "nonsense"}, "0::/", 256),
+        ({"cpu.max": ""}, "broken line", 256),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "3:cpu,cpuacct:/", 256),
+        ({"cpu/cpu.cfs_quota_us": "250000", "cpu/cpu.cfs_period_us": "100000"}, "3:cpu,cpuacct:/", 3),
+        ({"cpu,cpuacct/x/cpu.cfs_quota_us": "200000", "cpu,cpuacct/x/cpu.cfs_period_us": "100000"}, "3:cpu,cpuacct:/x", 2),
+        ({"cpuset/x/cpu.cfs_quota_us": "200000", "cpuset/x/cpu.cfs_period_us": "100000"}, "3:cpuset:/x", 256),
+    ],
+)  # fmt: skip
+def test_quota_of_control_groups(tmp_path, files, membership, expected):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    (tmp_path / "membership").write_text(membership + "\n")
+    assert _core.cgroup_quota(str(tmp_path), str(tmp_path / "membership")) == expected
+
+
+def test_no_openmp_is_linked():
+    readelf = shutil.which("readelf")
+    if readelf is None:
+        pytest.skip("no readelf here")
+    shown = subprocess.run([readelf, "-d", _core.__file__], capture_output=True, text=True, check=True).stdout
+    needed = [line for line in shown.splitlines() if "NEEDED" in line]
+    assert needed
+    assert not [line for line in needed if "omp" in line.lower()]
