@@ -1,4 +1,4 @@
-"""Looks into the compiled products' inner loops for accumulators that left their registers: `python -m bench.hot_loops`.
+"""Looks into the compiled products' inner loops for sums that left their registers: `python -m bench.hot_loops`.
 
 A loop is what lies between a backward jump and its target with no other jump inside. A vector that such a loop reads or
 writes through the stack pointer is a spill. Needs objdump (binutils) and an x86-64 build; stripped modules will do.
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from graphnet import _core
 
 _LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
+_PLAIN = ("vfmadd", "vbroadcast", "vmov")
 _STACK = re.compile(r"\(%r[sb]p[,)]")
 
 
@@ -58,7 +59,7 @@ def loops(path: str) -> list[Loop]:
                     sum(one.startswith("vbroadcast") or "{1to" in rest for _, one, rest in body),
                     sum(bool(_STACK.search(rest)) for _, _, rest in body),
                     sum(bool(_STACK.search(rest)) and "mm" in rest for _, _, rest in body),
-                    sum(one[0] == "v" and not one.startswith(("vfmadd", "vbroadcast", "vmov")) for _, one, _ in body),
+                    sum(one[0] == "v" and not one.startswith(_PLAIN) for _, one, _ in body),
                 )
             )
         run = []

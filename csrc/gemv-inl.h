@@ -288,16 +288,18 @@ template <class T>
 void gemm_turned(const Product& p) {
   T* const turned = static_cast<T*>(scratch(2, sizeof(T) * static_cast<size_t>(p.m * p.n)));
   gemm_tiles<T>({p.n, p.m, p.k, p.b, p.cb, p.rb, p.a, p.ca, p.ra, turned, p.m, false, nullptr, false});
+  constexpr int W = Vec<T>::W;
   T* const c = static_cast<T*>(p.c);
-  const T* const bias = static_cast<const T*>(p.bias);
-  for (int64_t i = 0; i < p.m; ++i)
-    for (int64_t j = 0; j < p.n; ++j) {
-      T v = turned[j * p.m + i];
-      T& to = c[i * p.rc + j];
-      if (bias != nullptr) v += bias[j];
-      if (p.accumulate) v += to;
-      to = p.relu && v <= T(0) ? T(0) : v;
+  for (int64_t i = 0; i < p.m; i += W) {
+    const int64_t rows = min64(W, p.m - i);
+    typename Vec<T>::V v[W];
+    for (int64_t j = 0; j < W; ++j) {
+      const T* const from = turned + min64(j, p.n - 1) * p.m + i;
+      v[j] = rows == W ? load(from) : load_n(from, rows);
     }
+    transpose(v);
+    for (int64_t r = 0; r < rows; ++r) finish_n<T>(p, c + (i + r) * p.rc, 0, v[r], p.n);
+  }
 }
 
 // k rows of n < W columns, as n rows of k.
@@ -344,7 +346,7 @@ void gemm(const Product& p) {
         own.cb = p.k;
         return gemm_dots<T>(own);
       }
-    } else if (p.ra == 1 && p.m >= 2 * W) {
+    } else if (p.ra == 1 && p.m >= 2 * W && p.k >= 48) {  // a short sum does not earn the turn back
       return gemm_turned<T>(p);
     }
   }

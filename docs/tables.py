@@ -1,6 +1,8 @@
-"""Writes the measurements of bench.step into README.md and docs/benchmarks.md.
+"""Writes the measurements of bench.step and bench.kernels into README.md and docs/benchmarks.md.
 
-python -m bench.step --out docs/step.json && python docs/tables.py
+python -m bench.step --out docs/step.json
+python -m bench.kernels --out docs/kernels.json --plot docs/kernels.svg
+python docs/tables.py
 """
 
 from __future__ import annotations
@@ -42,12 +44,48 @@ def machine(report: dict[str, Any]) -> str:
     return f"{found['cpu']}, {threads}, {found['target']}, {found['compiler']}, Python {found['python']}, {versions}."
 
 
-def filled(text: str, report: dict[str, Any]) -> str:
+def products(report: dict[str, Any]) -> str:
+    """Matrix products beside NumPy's and PyTorch's, as a Markdown table."""
+    lines = ["| threads | m × k × n | GFLOP/s | of peak | NumPy | PyTorch | ratio | bar |"]
+    lines.append("| --- | --- |" + " ---: |" * 6)
+    for row in report["products"]:
+        rates, name = row["gflops"], f"{row['kind']} {row['m']} × {row['k']} × {row['n']}"
+        ratio = f"{row['ratio']:.2f}" + ("" if row["bar"] is None or row["ratio"] >= row["bar"] else " (short)")
+        cells = [f"{rates['graphnet']:.1f}", f"{rates['graphnet'] / row['peak']:.0%}", f"{rates['numpy']:.1f}"]
+        cells += [f"{rates['torch']:.1f}" if "torch" in rates else "", ratio, str(row["bar"] or "")]
+        if row["placed"]:
+            lines.append(f"| {row['threads']} | {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def memory(report: dict[str, Any]) -> str:
+    """Kernels that compute little beside a copy, as a Markdown table."""
+    places = list(dict.fromkeys(row["place"] for row in report["memory"]))
+    found = {(row["kernel"], row["place"]): row for row in report["memory"]}
+    lines = ["| kernel | " + " | ".join(f"{place}: GB/s | of a copy" for place in places) + " |"]
+    lines.append("| --- |" + " ---: |" * (2 * len(places)))
+    for kernel in dict.fromkeys(row["kernel"] for row in report["memory"]):
+        cells = [f"{found[kernel, p]['gbytes']:.1f} | {found[kernel, p]['of_copy']:.0%}" for p in places]
+        lines.append(f"| {kernel} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def kernels_machine(report: dict[str, Any]) -> str:
+    """What the kernels were measured on, in a sentence."""
+    found = report["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    return f"{found['cpu']}, {found['target']}, {found['compiler']}, Python {found['python']}, {versions}."
+
+
+def filled(text: str, report: dict[str, Any], kernels: dict[str, Any]) -> str:
     """A page with the parts between its marks written anew."""
     parts = {
         "steps": table(report, {"step": ""}),
         "all": table(report, {"step": ": step", "infer": ": inference"}),
         "machine": machine(report),
+        "products": products(kernels),
+        "memory": memory(kernels),
+        "kernels-machine": kernels_machine(kernels),
     }
     for name, part in parts.items():
         pattern = rf"(<!-- bench: {name} -->\n\n).*?(\n\n<!-- end -->)"
@@ -58,8 +96,9 @@ def filled(text: str, report: dict[str, Any]) -> str:
 def main() -> None:
     """Fill both pages."""
     report = json.loads((FOLDER / "step.json").read_text(encoding="utf-8"))
+    kernels = json.loads((FOLDER / "kernels.json").read_text(encoding="utf-8"))
     for page in (FOLDER.parent / "README.md", FOLDER / "benchmarks.md"):
-        page.write_text(filled(page.read_text(encoding="utf-8"), report), encoding="utf-8")
+        page.write_text(filled(page.read_text(encoding="utf-8"), report, kernels), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -83,10 +83,11 @@ def test_the_tables_are_the_measurements(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     tables = importlib.import_module("tables")
     report = json.loads((ROOT / "docs" / "step.json").read_text(encoding="utf-8"))
+    kernels = json.loads((ROOT / "docs" / "kernels.json").read_text(encoding="utf-8"))
     for page in (ROOT / "README.md", ROOT / "docs" / "benchmarks.md"):
         text = page.read_text(encoding="utf-8")
         assert "<!-- bench: " in text
-        assert tables.filled(text, report) == text
+        assert tables.filled(text, report, kernels) == text
 
 
 def test_every_public_object_has_an_example() -> None:
