@@ -265,18 +265,7 @@ data = gn.utils.data.TensorDataset(x, y)
 train, held_out = gn.utils.data.random_split(data, [0.75, 0.25])
 loader = gn.utils.data.DataLoader(train, batch_size=8, shuffle=True, seed=9)
 tied = nn.LazyLinear(6)
-class Centred(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("mean", gn.zeros(6))
-    def forward(self, x):
-        if not self.training:
-            return x - self.mean
-        now = x.mean(0).detach()
-        self.mean.mul_(0.9)
-        self.mean.add_(now * 0.1)
-        return nn.functional.dropout(x - now, 0.3)
-first = [nn.LazyLinear(6), Centred(), nn.Tanh()]
+first = [nn.LazyLinear(6), nn.LazyBatchNorm1d(), nn.Tanh(), nn.Dropout(0.3)]
 net = nn.Sequential(*first, tied, nn.ReLU(), tied, nn.LazyLinear(3))
 optimizer = gn.optim.AdamW(net.parameters(), lr=0.05, amsgrad=True)
 scheduler = gn.optim.lr_scheduler.CosineAnnealingLR(optimizer, 7)
