@@ -6,7 +6,7 @@ from graphnet.extension import extend as _extend
 
 _extend(__path__)
 
-from graphnet import autograd, errors, kernels, nn, optim
+from graphnet import autograd, cuda, errors, kernels, nn, optim
 from graphnet import notebook as _notebook  # noqa: F401 it makes modules and graphs show themselves in Jupyter
 from graphnet.compile import TrainStep, compile
 from graphnet.device import device
@@ -97,6 +97,7 @@ __all__ = [
     "compile",
     "cond",
     "config",
+    "cuda",
     "default_generator",
     "device",
     "draw",

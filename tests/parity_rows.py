@@ -200,6 +200,18 @@ FUNCTIONS: dict[str, str] = {
     "rand_like": "t.rand_like(x.detach()).shape; t.rand_like(i, dtype=t.float32).dtype; t.rand_like(i); "
     "t.randn_like(x).shape",
     "is_tensor": "t.is_tensor(x); t.is_tensor(n); t.is_tensor(3)",
+    "bits": "i & 3; i | i + 1; i ^ 1; ~i; 6 & i; i << 1; i >> 1; 3 << i; x & 1; ~x; x << 1; b & i; "
+    "t.bitwise_and(i, 3); "
+    "i.bitwise_or(i + 1); t.bitwise_xor(b, b); t.bitwise_not(i); t.bitwise_not(b); i.clone().bitwise_and_(1); "
+    "i.clone().__iand__(1)",
+    "cumsum": "t.cumsum(x, 0); x.cumsum(-1); t.cumsum(x, dim=1); x.cumsum(axis=0); i.cumsum(0); b.cumsum(0); "
+    "x.cumsum(9); "
+    "x.cumsum(0, dtype=t.float64)",
+    "norm": "t.norm(x); x.norm(); x.norm(1); x.norm(float('inf')); x.norm(2, 0); "
+    "t.norm(x, dim=-1, keepdim=True); (x * 0).norm(); "
+    "i.norm()",
+    "round tan": "t.round(x); t.round(x * 8); x.round(); t.round(i); t.tan(x); x.tan(); (x * 1).round_(); "
+    "(x * 1).tan_()",
     "numel": "t.numel(x); x.numel(); x.nelement()",
     "clone detach": "t.clone(x); t.detach(x) * x",
 }

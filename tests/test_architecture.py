@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keys": {"errors", "whole"},
     "dtypes": {"errors"},
     "device": {"errors"},
+    "cuda": set(),
     "ir": {"errors", "dtypes", "whole"},
     "places": {"ir"},
     "ops": {"errors", "keys", "dtypes", "ir"},

@@ -13,7 +13,7 @@ from graphnet.tensor.core import Base, apply, check_tensor
 if TYPE_CHECKING:
     from graphnet.tensor.tensor import Tensor
 
-__all__ = ["Comparisons"]
+__all__ = ["Comparisons", "bits"]
 
 
 class Comparisons(Base):
@@ -122,6 +122,49 @@ class Comparisons(Base):
             tensor([ True, False])
         """
         return apply("ne", _truth("logical_xor", self), _truth("logical_xor", other))
+
+    def bitwise_and(self, other: Any) -> Tensor:
+        """The bits that both have, of integers; of truth values whether both hold.
+
+        Raises:
+            DTypeError: floating-point tensors.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.bitwise_and(gn.tensor([5, 6]), 3)
+            tensor([1, 2])
+        """
+        return bits("bitwise_and", self, other)
+
+    def bitwise_or(self, other: Any) -> Tensor:
+        """The bits that one has, of integers; of truth values whether one holds.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.bitwise_or(gn.tensor([5, 6]), 3)
+            tensor([7, 7])
+        """
+        return bits("bitwise_or", self, other)
+
+    def bitwise_xor(self, other: Any) -> Tensor:
+        """The bits that one alone has, of integers; of truth values whether one alone holds.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.bitwise_xor(gn.tensor([5, 6]), 3)
+            tensor([6, 5])
+        """
+        return bits("bitwise_xor", self, other)
+
+    def bitwise_not(self) -> Tensor:
+        """The other bits, of integers; of truth values the opposite.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.bitwise_not(gn.tensor([5, -1]))
+            tensor([-6,  0])
+        """
+        return apply("logical_not" if self._dtype is bool_ else "bitwise_not", self)
 
     def isnan(self) -> Tensor:
         """Where elements are not a number.
@@ -260,3 +303,19 @@ class Comparisons(Base):
 def _truth(what: str, value: Any) -> Tensor:
     tensor = check_tensor(what, value)
     return tensor if tensor._dtype is bool_ else apply("cast", tensor, dtype=bool_)
+
+
+_OF_TRUTH = {"bitwise_and": "minimum", "bitwise_or": "maximum", "bitwise_xor": "ne"}
+
+
+def bits(name: str, a: Any, b: Any) -> Tensor:
+    """An operation on bits. Truth values are 0 and 1: `and` is the smaller, `or` the larger, `xor` is unequal."""
+    second = check_tensor(name, b)
+    for operand in (a, second):
+        if operand._dtype.is_floating_point:
+            raise DTypeError(
+                f"{name}: expects integers or truth values, got {operand._dtype.name}; compare first: x > 0"
+            )
+    if a._dtype is bool_ and second._dtype is bool_:
+        return apply(_OF_TRUTH[name], a, second)
+    return apply(name, a, b)

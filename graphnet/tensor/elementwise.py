@@ -275,6 +275,16 @@ class Elementwise(InPlace):
         """
         return apply("relu", self)
 
+    def tan(self) -> Tensor:
+        """The tangents of angles in radians.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.tan(gn.tensor([0.0, 1.0]))
+            tensor([0.0000, 1.5574])
+        """
+        return apply("tan", self)
+
     def erf(self) -> Tensor:
         """The error function.
 
@@ -304,6 +314,16 @@ class Elementwise(InPlace):
             tensor([ 2., -1.])
         """
         return _rounded("ceil", self)
+
+    def round(self) -> Tensor:
+        """The nearest whole numbers; halves become even ones.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.round(gn.tensor([0.5, 1.5, -1.2]))
+            tensor([ 0.,  2., -1.])
+        """
+        return _rounded("round", self)
 
 
 def _times(other: Any, alpha: Any) -> Any:

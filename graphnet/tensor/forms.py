@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["Forms"]
 
 P = ParamSpec("P")
-_ARGUMENTS = {"masked_fill": "gn.tensor([True, False]), 0.0"}
+_OPERAND = {"bitwise_": "[1, 2]"}  # of the examples
+_ARGUMENTS = {
+    "masked_fill": "gn.tensor([True, False]), 0.0",
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), "3"),
+}
 
 
 def in_place(method: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate[Any, P], Tensor]:
@@ -35,7 +39,7 @@ def in_place(method: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate
 
         Example:
             >>> import graphnet as gn
-            >>> x = gn.tensor([0.5, 0.25])
+            >>> x = gn.tensor({_OPERAND.get(name[:8], "[0.5, 0.25]")})
             >>> x.{name}_({_ARGUMENTS.get(name, "0.5" if len(inspect.signature(method).parameters) > 1 else "")}) is x
             True
         """
@@ -63,6 +67,10 @@ class Forms(Elementwise, Comparisons, Selection):
     sqrt_, rsqrt_, reciprocal_ = in_place(_E.sqrt), in_place(_E.rsqrt), in_place(_E.reciprocal)
     sin_, cos_, tanh_, sigmoid_ = in_place(_E.sin), in_place(_E.cos), in_place(_E.tanh), in_place(_E.sigmoid)
     relu_, erf_, floor_, ceil_ = in_place(_E.relu), in_place(_E.erf), in_place(_E.floor), in_place(_E.ceil)
+
+    round_, tan_ = in_place(_E.round), in_place(_E.tan)
+    bitwise_and_, bitwise_or_ = in_place(_C.bitwise_and), in_place(_C.bitwise_or)
+    bitwise_xor_, bitwise_not_ = in_place(_C.bitwise_xor), in_place(_C.bitwise_not)
 
     eq_, ne_, lt_, le_ = in_place(_C.eq), in_place(_C.ne), in_place(_C.lt), in_place(_C.le)
     gt_, ge_ = in_place(_C.gt), in_place(_C.ge)

@@ -33,7 +33,15 @@ Picked = list[tuple[int, Any]]  # axes of what the basic part gives, ascending, 
 
 def get(tensor: Any, index: Any) -> Tensor:
     """What `tensor[index]` gives: a view for integers, slices, None and ...; a copy for tensors, arrays and lists."""
-    basic, picked = _parsed(index, tuple(tensor._type().shape))
+    shape = tuple(tensor._type().shape)
+    if (
+        isinstance(index, Base)
+        and index._dtype is int64
+        and shape
+        and (index._tracer is not None or index._type().shape)
+    ):
+        return apply("take", tensor, index)  # as below, for the most common of such indices
+    basic, picked = _parsed(index, shape)
     if not picked:
         return apply("slice", tensor, index=basic)
     if any(entry != _WHOLE for entry in basic):

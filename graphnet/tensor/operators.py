@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from graphnet.dtypes import bool_
-from graphnet.errors import ArgumentTypeError, DTypeError
+from graphnet.errors import ArgumentTypeError
 from graphnet.ir import SymbolicDim
+from graphnet.tensor.comparisons import bits
 from graphnet.tensor.core import Base, apply, check_tensor
 from graphnet.tensor.inplace import InPlace
 from graphnet.tensor.size import Size
@@ -21,6 +21,7 @@ __all__ = ["Operators", "matmul"]
 
 Operator: TypeAlias = "Callable[[Any, Any], Tensor]"
 
+_BITS = (Base, int, np.integer, np.bool_, np.ndarray)
 _TAKEN = (Base, int, float, np.ndarray, np.generic, SymbolicDim)
 
 
@@ -109,18 +110,20 @@ class Operators(InPlace):
         return apply("abs", self)
 
     def __invert__(self) -> Tensor:
-        return apply("logical_not", self)
+        return apply("bitwise_not" if self._dtype.category == 1 else "logical_not", self)
 
     def __and__(self, other: Any) -> Tensor:
-        return _logical("minimum", self, other)
+        return bits("bitwise_and", self, other) if isinstance(other, _BITS) else NotImplemented
 
     def __or__(self, other: Any) -> Tensor:
-        return _logical("maximum", self, other)
+        return bits("bitwise_or", self, other) if isinstance(other, _BITS) else NotImplemented
 
     def __xor__(self, other: Any) -> Tensor:
-        return _logical("ne", self, other)
+        return bits("bitwise_xor", self, other) if isinstance(other, _BITS) else NotImplemented
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+    __lshift__, __rlshift__, __ilshift__ = _forward("shift_left"), _reflected("shift_left"), _in_place("shift_left")
+    __rshift__, __rrshift__, __irshift__ = _forward("shift_right"), _reflected("shift_right"), _in_place("shift_right")
 
     def __iand__(self, other: Any) -> Tensor:
         return self._overwrite(self & other)  # type: ignore[return-value]
@@ -133,14 +136,3 @@ class Operators(InPlace):
 
     def __reversed__(self) -> Any:
         raise ArgumentTypeError("reversed: a tensor is not turned round; index it, x[list(range(len(x) - 1, -1, -1))]")
-
-
-def _logical(name: str, a: Any, b: Any) -> Tensor:
-    """Truth values as 0 and 1: `and` is the smaller, `or` the larger, `xor` is unequal."""
-    if not isinstance(b, (Base, bool, np.bool_, np.ndarray)):
-        return NotImplemented  # type: ignore[no-any-return]
-    other: Tensor = check_tensor(name, b)
-    for operand in (a, other):
-        if operand.dtype is not bool_:
-            raise DTypeError(f"& | ^ take bool tensors, got {operand.dtype.name}; compare first, e.g. (x > 0)")
-    return apply(name, a, other)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from graphnet.dtypes import as_dtype, bool_, float32
-from graphnet.errors import ArgumentTypeError, DTypeError, GraphnetWarning, TraceError
+from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, GraphnetWarning, TraceError
 from graphnet.ir import product
 from graphnet.ops.table import index_dtype
 from graphnet.tensor import returns
@@ -285,3 +285,44 @@ class Reductions(Base):
             )
             left = 0
         return apply("div", apply("mul", off, off)._reduce("sum", axes, keepdim), left)
+
+    @numpy_names
+    def norm(self, p: Any = 2, dim: Any = None, keepdim: Any = False, dtype: Any = None) -> Tensor:
+        """The length of vectors: the root of the sum of squares for p = 2 ("fro"), or for p = 1 and infinity.
+
+        The gradient at 0 is 0.
+
+        Raises:
+            ArgumentError: another p.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.norm(gn.tensor([3.0, -4.0])), gn.norm(gn.tensor([3.0, -4.0]), p=1)
+            (tensor(5.), tensor(7.))
+        """
+        x: Any = self if dtype is None else apply("cast", self, dtype=as_dtype(dtype))
+        if not x._dtype.is_floating_point:
+            raise DTypeError(f"norm: expects a floating-point tensor, got {x._dtype.name}; convert with .float()")
+        if p == 1:
+            return apply("abs", x).sum(dim, keepdim)
+        if p == float("inf"):
+            return apply("abs", x).amax(() if dim is None else dim, keepdim)
+        if p not in (2, "fro"):
+            raise ArgumentError(f"norm: p is 1, 2, 'fro' or infinity, got {p!r}")
+        squares = apply("mul", x, x).sum(dim, keepdim)
+        none = apply("eq", squares, 0)
+        return apply("where", none, 0, apply("sqrt", apply("where", none, 1, squares)))
+
+    @numpy_names
+    def cumsum(self, dim: Any, *, dtype: Any = None) -> Tensor:
+        """The sums of the elements up to each one along an axis; of integers and truth values as int64.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.cumsum(gn.tensor([1, 2, 3]), dim=0)
+            tensor([1, 3, 6])
+        """
+        wanted = as_dtype(dtype) if dtype is not None else index_dtype(self._dtype)
+        x: Any = self if wanted is self._dtype else apply("cast", self, dtype=wanted)
+        axis = axis_of("cumsum", dim, self.ndim)
+        return apply("cumsum", x, axis=axis, exclusive=False, reverse=False) if self.ndim else apply("copy", x)
