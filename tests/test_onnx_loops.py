@@ -23,8 +23,12 @@ class FixedHidden(nn.Module):
         self.linear = nn.LazyLinear(20)
 
     def forward(self, X: Any) -> Any:  # noqa: N803
-        h = self.linear((self.linear(X) @ self.rand_weight + 1).relu())
-        return gn.while_loop(lambda h: h.abs().sum() > 1, lambda h: h / 2, h).sum()
+        X = self.linear(X)  # noqa: N806
+        X = nn.functional.relu(X @ self.rand_weight + 1)  # noqa: N806
+        X = self.linear(X)  # noqa: N806
+        while X.abs().sum() > 1:
+            X /= 2  # noqa: N806
+        return X.sum()
 
 
 def inner(model: Any, operator: str) -> Any:
