@@ -76,8 +76,8 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, max_trips: int | None =
             with collector_paused():
                 return _traced(network, inputs, dtype, limit, settings)
         except UndecidedError as error:
-            if not learn(error):
-                raise  # code without source, for one
+            if not learn(error):  # code without source, for one
+                raise TraceError(*error.args) from None
 
 
 def _traced(

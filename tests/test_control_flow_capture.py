@@ -453,7 +453,42 @@ def aliased(x: Any) -> Any:
     return view + y.sum()
 
 
+def walrus(x: Any) -> Any:
+    while (s := x.sum()) > 1:
+        x = x / s
+    return x
+
+
+def inner_nonlocal(x: Any) -> Any:
+    n = 0
+
+    def count() -> None:
+        nonlocal n
+        n += 1
+
+    while x.sum() > 1:
+        x = x / 2
+        count()
+    return x * n
+
+
+def random_numbers(x: Any) -> Any:
+    while x.sum() > 1:
+        x = x * gn.rand(3)
+    return x
+
+
+def dropped(x: Any) -> Any:
+    while x.sum() > 1:
+        x = F.dropout(x / 2, 0.5)
+    return x
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
+    "walrus": (walrus, r"could not be captured \(SyntaxError: it has an assignment expression"),
+    "nonlocal": (inner_nonlocal, r"could not be captured \(SyntaxError: .*global or nonlocal"),
+    "random": (random_numbers, "random numbers are drawn in a `while`"),
+    "dropout": (dropped, "random numbers are drawn in a `while`"),
     "attribute": (Counting().attribute, "count of Counting is assigned in the body"),
     "in a helper": (Counting().in_a_helper, "count of Counting is assigned in the body"),
     "append": (Counting().appended, r"append\(\) of a list from outside"),

@@ -50,6 +50,17 @@ class _Prepare(ast.NodeTransformer):
             node.attr = f"_{self._class}{node.attr}"
         return node
 
+    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> Any:
+        raise SyntaxError("it assigns to a variable of another scope: global or nonlocal")
+
+    visit_Nonlocal = visit_Global  # noqa: N815
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> Any:
+        raise SyntaxError("it has an assignment expression, :=")
+
+    def visit_Match(self, node: ast.AST) -> Any:
+        raise SyntaxError("it has a match statement")
+
     def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args and self._first:

@@ -14,6 +14,7 @@ from graphnet.tensor import random
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import Base, apply, check_tensor, make
 from graphnet.tensor.creation import _made, _sizes, _wanted
+from graphnet.tensor.state import state as thread
 from graphnet.whole import is_whole, whole
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = ["normal", "rand", "rand_like", "randint", "randn", "randn_like", "ran
 
 def _key(generator: Any) -> Key:
     """The key of a draw."""
+    if thread.tracer is not None and thread.tracer.looping:
+        thread.tracer.refuse_random()
     if generator is None:
         return next_key()
     if not isinstance(generator, Generator):

@@ -122,7 +122,7 @@ def _trip(
     variables: Variables,
 ) -> _Block:
     """Record a block of a loop."""
-    with tracer.block(label) as inner:
+    with tracer.block(label, looping=True) as inner:
         lifted: list[_Lifted | None] = []
         for value, type, name in zip(values, types, variables.names):
             if type is None:

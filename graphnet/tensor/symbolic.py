@@ -131,6 +131,7 @@ class Tracer:
         self.closed = False
         self.parent: Tracer | None = None
         self.child: Tracer | None = None
+        self.looping = self.throwaway = False
         self.captured: dict[Operand, Value] = {}  # what comes from outside, and the block's input for it
         self.memories: dict[Operand, Memory] = {}  # where that lies
         self.roots: list[Any] = []  # modules called from outside any module: their paths name parameters
@@ -139,12 +140,19 @@ class Tracer:
         self._named: set[Scope] = set()  # library calls that have named a node after themselves
 
     @contextlib.contextmanager
-    def block(self, name: str, *, throwaway: bool = False) -> Iterator[Tracer]:
-        """A tracer that records a block within this graph, and is active meanwhile."""
+    def block(self, name: str, *, looping: bool = False, throwaway: bool = False) -> Iterator[Tracer]:
+        """A tracer that records a block within this graph, and is active meanwhile.
+
+        Args:
+            name: of the block.
+            looping: whether it runs once for each trip of a loop.
+            throwaway: whether it is only tried what it gives.
+        """
         inner = Tracer.__new__(Tracer)
         inner.emitter = self.emitter.inner(name, throwaway=throwaway)
         inner.closed, inner.parent, inner.child = False, self, None
         inner.captured, inner.memories = {}, {}
+        inner.looping, inner.throwaway = looping, throwaway
         inner.roots, inner.given_names = self.roots, self.given_names
         inner._grad, inner._named = self._grad, set(self._named) if throwaway else self._named
         before, state.tracer, self.child = state.tracer, inner, inner
@@ -270,9 +278,21 @@ class Tracer:
             ShapeError, DTypeError: the operands do not fit.
         """
         running = self.running()
-        if running is not self:
-            return running.apply(op, operands, attrs)
+        return running._record(op, operands, attrs)
+
+    def refuse_random(self) -> None:
+        """Raise TraceError for random numbers in the body of a loop."""
+        raise TraceError(
+            f"{_site()}random numbers are drawn in a `while` whose number of trips only running tells; every trip "
+            "would get the same ones: draw them before the loop"
+        )
+
+    def _record(self, op: Op, operands: Sequence[Any], attrs: dict[str, Any]) -> SymbolicTensor:
         graph = self.emitter.graph
+        if op.fresh and self.parent is not None and not self.throwaway:
+            if self.looping:
+                self.refuse_random()
+            return self.take(self.parent._record(op, operands, attrs))  # drawn whether the branch is taken or not
         if self.closed:
             raise GraphError(
                 f"{_site()}{op.name}: a tensor of the graph {graph.name!r} is used after the graph was finished; "
