@@ -190,3 +190,11 @@ def test_writing_into_a_tensor_that_is_no_buffer_cannot_be_traced() -> None:
 
     with pytest.raises(gn.errors.TraceError, match="register_buffer"):
         gn.trace(network, (3,))
+
+
+def test_pictures_show_what_a_run_draws_and_leaves() -> None:
+    net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
+    text = gn.trace(net, ("N", 4)).to_dot()
+    for shown in ("random key of each run", "dropout mask", r"update\n1.running_mean", r"buffer\n1.running_var\n(3,)"):
+        assert shown in text
+    assert "update" not in gn.trace(net.eval(), ("N", 4)).to_dot()

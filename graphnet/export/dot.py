@@ -269,6 +269,8 @@ class _Picture:
             self._box(f"out{i}", lines(f"output {i}" if several else "output", type_text(types)), "output")
             if not isinstance(output, Value):
                 self._note(f"out{i}_value", output)
+        for i, buffer in enumerate(self.graph.updates):
+            self._box(f"update{i}", lines("update", self.graph.operand_text(buffer)), "note")
 
     # -- constants ----------------------------------------------------------------------------------------
 
@@ -276,7 +278,9 @@ class _Picture:
         if isinstance(operand, Parameter):
             self._box(name, lines("parameter", parameter_name(self.graph, operand)), "note")
         elif isinstance(operand, Constant):
-            self._box(name, lines("constant", type_text([operand._type()])), "note")
+            known = self.graph.buffer_names.get(operand)
+            heading = ("buffer", known) if known is not None else ("constant",)
+            self._box(name, lines(*heading, type_text([operand._type()])), "note")
         else:
             self._box(name, lines(self.graph.operand_text(operand)), "note")
 
@@ -320,6 +324,9 @@ class _Picture:
                 self._edge(self._drawn(self.links.index[output.node]), f"out{i}", self.graph.type_of(output), merged)
             else:
                 self.lines.append(f"  out{i}_value -> out{i} [{_NOTE_EDGE}]")
+        for i, new in enumerate(self.graph.updates.values()):
+            if isinstance(new, Value):
+                self.lines.append(f"  {self._drawn(self.links.index[new.node])} -> update{i} [style=dotted]")
 
         for back in self.backs:
             ends = [self._drawn(self.links.index[node]) for node in (back.source, back.target)]

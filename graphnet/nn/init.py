@@ -36,21 +36,45 @@ __all__ = [
 ]
 
 
-@no_grad()
-def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0) -> Any:
-    """Overwrite with samples of U(a, b)."""
-    return tensor.uniform_(a, b)
+def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Any:
+    """Overwrite with samples of U(a, b).
+
+    Example:
+        >>> import graphnet as gn
+        >>> w = gn.nn.init.uniform_(gn.empty(100), 2.0, 3.0)
+        >>> 2.0 <= w.min().item() and w.max().item() < 3.0
+        True
+    """
+    return _sample(tensor, random.uniform_array, a, b, generator=generator)
 
 
-@no_grad()
-def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0) -> Any:
-    """Overwrite with samples of the normal distribution."""
-    return tensor.normal_(mean, std)
+def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
+    """Overwrite with samples of the normal distribution.
+
+    Raises:
+        ArgumentError: a negative standard deviation.
+
+    Example:
+        >>> import graphnet as gn
+        >>> layer = gn.nn.LazyLinear(3)
+        >>> _ = gn.nn.init.normal_(layer.weight, std=0.01)
+        >>> layer(gn.ones(1, 2)).shape
+        graphnet.Size([1, 3])
+    """
+    if not std >= 0:
+        raise ArgumentError(f"normal_: the standard deviation is not negative, got {std}")
+    return _sample(tensor, random.normal_array, mean, std, generator=generator)
 
 
 @no_grad()
 def constant_(tensor: Any, val: float) -> Any:
-    """Overwrite with one number."""
+    """Overwrite with one number.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.nn.init.constant_(gn.empty(2), 0.3)
+        tensor([0.3000, 0.3000])
+    """
     return tensor.fill_(val)
 
 
@@ -64,6 +88,9 @@ def ones_(tensor: Any) -> Any:
     return constant_(tensor, 1.0)
 
 
+_CONVOLUTIONS = [f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)]
+
+
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which weights are scaled for an activation, as torch.nn.init.calculate_gain.
 
@@ -72,52 +99,80 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """
     if nonlinearity == "leaky_relu":
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
+    if nonlinearity in _CONVOLUTIONS:
+        return 1.0
     gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
     if nonlinearity not in gains:
         raise ArgumentError(f"no gain is known for {nonlinearity!r}; there are {sorted([*gains, 'leaky_relu'])}")
     return gains[nonlinearity]
 
 
-def xavier_uniform_(tensor: Any, gain: float = 1.0) -> Any:
-    """U(-b, b) with b = gain * sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    return _sample(tensor, _xavier, gain, "uniform")
+def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any:
+    """U(-b, b) with b = gain * sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010).
+
+    Raises:
+        ShapeError: fewer than two axes.
+
+    Example:
+        >>> import graphnet as gn
+        >>> w = gn.nn.init.xavier_uniform_(gn.empty(3, 3))
+        >>> w.abs().max().item() <= 1
+        True
+    """
+    return _sample(tensor, _xavier, gain, "uniform", generator=generator)
 
 
-def xavier_normal_(tensor: Any, gain: float = 1.0) -> Any:
+def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any:
     """Normal with std = gain * sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    return _sample(tensor, _xavier, gain, "normal")
+    return _sample(tensor, _xavier, gain, "normal", generator=generator)
 
 
-def kaiming_uniform_(tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Any:
+def kaiming_uniform_(
+    tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+) -> Any:
     """U(-b, b) with b = gain * sqrt(3 / fan) (He et al. 2015)."""
-    return _sample(tensor, _kaiming, calculate_gain(nonlinearity, a), _mode(mode), "uniform")
+    return _sample(tensor, _kaiming, calculate_gain(nonlinearity, a), _mode(mode), "uniform", generator=generator)
 
 
-def kaiming_normal_(tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Any:
+def kaiming_normal_(
+    tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+) -> Any:
     """Normal with std = gain / sqrt(fan) (He et al. 2015)."""
-    return _sample(tensor, _kaiming, calculate_gain(nonlinearity, a), _mode(mode), "normal")
+    return _sample(tensor, _kaiming, calculate_gain(nonlinearity, a), _mode(mode), "normal", generator=generator)
 
 
-def trunc_normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Any:
+def trunc_normal_(
+    tensor: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
+) -> Any:
     """Normal samples, drawn again where they fall outside [a, b]."""
     if not a < b:
         raise ArgumentError(f"trunc_normal_: expects a < b, got {a} and {b}")
-    return _sample(tensor, _truncated, mean, std, a, b)
+    return _sample(tensor, _truncated, mean, std, a, b, generator=generator)
 
 
-def orthogonal_(tensor: Any, gain: float = 1.0) -> Any:
+def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     """A matrix with orthonormal rows or columns, times gain (Saxe et al. 2014)."""
-    return _sample(tensor, _orthogonal, gain)
+    return _sample(tensor, _orthogonal, gain, generator=generator)
 
 
 def eye_(tensor: Any) -> Any:
-    """The identity matrix."""
+    """The identity matrix.
+
+    Raises:
+        ShapeError: not a matrix.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.nn.init.eye_(gn.empty(2, 3))
+        tensor([[1., 0., 0.],
+                [0., 1., 0.]])
+    """
     return _sample(tensor, _eye)
 
 
 @no_grad()
-def _sample(tensor: Any, maker: Callable[..., Array], *arguments: Any) -> Any:
-    return tensor._sample(maker, *arguments)
+def _sample(tensor: Any, maker: Callable[..., Array], *arguments: Any, generator: Any = None) -> Any:
+    return tensor._sample(maker, *arguments, generator=generator)
 
 
 def _mode(mode: str) -> str:

@@ -234,12 +234,11 @@ class BatchNorm1d(Module):
             )
         tracks = self.training and self.track_running_stats
         momentum: Any = 0.0 if self.momentum is None else self.momentum
-        if tracks and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:  # the mean over all batches
-                momentum = 1.0 / self.num_batches_tracked.to(x.dtype)
+        count = self.num_batches_tracked if tracks else None
+        if count is not None and self.momentum is None:  # the mean over all batches
+            momentum = 1.0 / (count + 1).to(x.dtype)
         uses = tracks or not self.training
-        return functional.batch_norm(
+        result = functional.batch_norm(
             x,
             self.running_mean if uses else None,
             self.running_var if uses else None,
@@ -249,6 +248,9 @@ class BatchNorm1d(Module):
             momentum,
             self.eps,
         )
+        if count is not None:
+            count.add_(1)
+        return result
 
     def extra_repr(self) -> str:
         """The settings; 0 for an unknown number of features, as PyTorch shows it."""

@@ -150,11 +150,11 @@ class StateTensor(Tensor):
             return self
         return super()._fill(values)
 
-    def _sample(self, maker: Callable[..., Array], *arguments: Any) -> Self:
+    def _sample(self, maker: Callable[..., Array], *arguments: Any, generator: Any = None) -> Self:
         if self._lazy is not None:
-            self.data._sample(maker, *arguments)
+            self.data._sample(maker, *arguments, generator=generator)
             return self
-        return super()._sample(maker, *arguments)
+        return super()._sample(maker, *arguments, generator=generator)
 
     def __repr__(self) -> str:
         if self._lazy is not None:
@@ -299,8 +299,9 @@ class LazyData(Tensor):
     def _fill(self, values: Any) -> Self:
         return self._later(_Write("_fill", (_frozen(values),)))
 
-    def _sample(self, maker: Callable[..., Array], *arguments: Any) -> Self:
-        return self._later(_Sample(maker, random.next_key(), arguments))
+    def _sample(self, maker: Callable[..., Array], *arguments: Any, generator: Any = None) -> Self:
+        key = random.next_key() if generator is None else generator.next_key()
+        return self._later(_Sample(maker, key, arguments))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._later(_Write("__setitem__", (index, _frozen(value))))

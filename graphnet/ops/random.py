@@ -34,6 +34,7 @@ register(
         result=int64,
         source=_key,
         fresh=True,
+        label="random key of each run",
     )
 )
 
@@ -71,6 +72,7 @@ register(
         promote="none",
         result=lambda attrs: attrs["dtype"],
         kernel="dropout_mask",
+        label="dropout mask",
         params=lambda attrs, shapes: (float(attrs["p"]),),
     )
 )

@@ -305,9 +305,10 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
         """
         return self._fill(0)
 
-    def _sample(self, maker: Callable[..., Array], *arguments: Any) -> Self:
+    def _sample(self, maker: Callable[..., Array], *arguments: Any, generator: Any = None) -> Self:
         """Overwrite with what `maker(key, shape, dtype, *arguments)` makes, from a key drawn now."""
-        return self._fill(maker(random.next_key(), tuple(self.shape), self._dtype, *arguments))
+        key = random.next_key() if generator is None else generator.next_key()
+        return self._fill(maker(key, tuple(self.shape), self._dtype, *arguments))
 
     def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
         """Overwrite with samples of the normal distribution.
