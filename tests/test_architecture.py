@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "program": {"collector", "errors", "dtypes", "ir", "ops", "passes", "liveness", "_core"},
     "tensor": {"errors", "whole", "keys", "dtypes", "ir", "ops", "places", "program", "device"},
     "autograd": {"tensor"},
-    "nn": {"errors", "whole", "dtypes", "ir", "ops", "places", "program", "tensor"},
+    "nn": {"errors", "whole", "device", "dtypes", "ir", "ops", "places", "program", "tensor"},
     "optim": {"later", "errors", "whole", "dtypes", "ir", "places", "program", "tensor", "nn"},
     "utils": {"errors", "whole", "keys", "dtypes", "places", "tensor"},  # PyTorch's name; it holds utils.data alone
     "export": {"errors", "dtypes", "ir", "ops"},

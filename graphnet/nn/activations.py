@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphnet.device import check_device
 from graphnet.errors import ArgumentError, GraphnetWarning
 from graphnet.nn import functional
 from graphnet.nn.functional.activations import number
-from graphnet.nn.making import float_type, on_cpu
+from graphnet.nn.making import float_type
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Parameter
 from graphnet.places import warn
@@ -251,7 +252,7 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
-        on_cpu(device)
+        check_device(device)
         (self.num_parameters,) = sizes_of("PReLU: num_parameters", ((num_parameters,),))
         self.init = number("PReLU: init", init)
         self.weight = Parameter(full((self.num_parameters,), float(init), dtype=float_type(dtype)))

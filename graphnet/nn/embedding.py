@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphnet.device import check_device
 from graphnet.errors import ArgumentError, IndexOutOfRangeError, ShapeError
 from graphnet.ir import render_shape
 from graphnet.nn import functional
-from graphnet.nn.making import Normal, float_type, made, on_cpu
+from graphnet.nn.making import Normal, float_type, made
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Parameter
 from graphnet.tensor.axes import sizes_of
@@ -60,7 +61,7 @@ class Embedding(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        on_cpu(device)
+        check_device(device)
         sizes = sizes_of("Embedding(num_embeddings, embedding_dim)", ((num_embeddings, embedding_dim),))
         self.num_embeddings, self.embedding_dim = sizes
         if padding_idx is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graphnet.device import check_device
 from graphnet.errors import ArgumentError, ShapeError
 from graphnet.ir import Symbol, substitute
 from graphnet.nn import functional
-from graphnet.nn.making import Uniform, float_type, made, on_cpu
+from graphnet.nn.making import Uniform, float_type, made
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Parameter, settling
 from graphnet.tensor.axes import sizes_of
@@ -49,7 +50,7 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
     ) -> None:
         super().__init__()
-        on_cpu(device)
+        check_device(device)
         size_in, size_out = sizes_of("Linear(in_features, out_features)", ((in_features, out_features),))
         self._make(size_in, size_out, bias, dtype)
 
@@ -92,7 +93,7 @@ class LazyLinear(Linear):
 
     def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         Module.__init__(self)
-        on_cpu(device)
+        check_device(device)
         (size_out,) = sizes_of("LazyLinear(out_features)", ((out_features,),))
         self._make(Symbol("in_features", placeholder=True), size_out, bias, dtype)
 
@@ -169,7 +170,7 @@ class Bilinear(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        on_cpu(device)
+        check_device(device)
         sizes = sizes_of(
             "Bilinear(in1_features, in2_features, out_features)", ((in1_features, in2_features, out_features),)
         )

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphnet.dtypes import DType, as_dtype, float32
-from graphnet.errors import ArgumentError, ArgumentTypeError
+from graphnet.errors import ArgumentTypeError
 from graphnet.ir import Dim, Shape, Symbol, substitute
 from graphnet.nn.parameter import Buffer, Parameter
 from graphnet.tensor import random
 from graphnet.tensor.core import Array
 
-__all__ = ["Constant", "Normal", "Uniform", "float_type", "made", "on_cpu"]
+__all__ = ["Constant", "Normal", "Uniform", "float_type", "made"]
 
 
 def float_type(dtype: Any) -> DType:
@@ -26,16 +26,6 @@ def float_type(dtype: Any) -> DType:
     if not kind.is_floating_point:
         raise ArgumentTypeError(f"layers have floating-point parameters, not {kind.name}")
     return kind
-
-
-def on_cpu(device: Any) -> None:
-    """Check a device.
-
-    Raises:
-        ArgumentError: it is not the CPU.
-    """
-    if device is not None and not str(device).startswith("cpu"):
-        raise ArgumentError(f"graphnet computes on the CPU, got device {device!r}")
 
 
 class Uniform:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphnet.device import check_device
 from graphnet.dtypes import DType, as_dtype, float32, float64
 from graphnet.errors import ArgumentTypeError, DTypeError
 from graphnet.ir import Scope
 from graphnet.nn.hooks import Hook, RemovableHandle, add_hook, run_hooked
-from graphnet.nn.making import on_cpu
 from graphnet.nn.naming import name_within, warn_unreached, warn_unregistered
 from graphnet.nn.parameter import StateTensor
 from graphnet.nn.registry import Registry, not_initialized
@@ -251,7 +251,7 @@ class Module(Registry):
             elif isinstance(value, (DType, type)) or (isinstance(value, str) and value in _DTYPE_NAMES):
                 wanted = value
             elif not isinstance(value, bool):
-                on_cpu(value)
+                check_device(value)
         if wanted is not None:
             self._convert(as_dtype(wanted))
         return self

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graphnet.device import check_device
 from graphnet.errors import ArgumentError, ShapeError
 from graphnet.ir import Symbol, render_shape, substitute
 from graphnet.nn import functional
 from graphnet.nn.functional.activations import number
-from graphnet.nn.making import Constant, float_type, made, on_cpu
+from graphnet.nn.making import Constant, float_type, made
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Buffer, Parameter, settling
 from graphnet.tensor.axes import sizes_of
@@ -30,7 +31,7 @@ class _OverLastAxes(Module):
 
     def __init__(self, normalized_shape: Any, eps: Any, affine: bool, bias: bool, device: Any, dtype: Any) -> None:
         super().__init__()
-        on_cpu(device)
+        check_device(device)
         name = type(self).__name__
         self.normalized_shape = tuple(sizes_of(f"{name}: normalized_shape", (normalized_shape,)))
         if not self.normalized_shape:
@@ -186,7 +187,7 @@ class BatchNorm1d(Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        on_cpu(device)
+        check_device(device)
         (features,) = sizes_of("BatchNorm1d(num_features)", ((num_features,),))
         self._make(features, eps, momentum, affine, track_running_stats, dtype, bias)
 
@@ -284,7 +285,7 @@ class LazyBatchNorm1d(BatchNorm1d):
         bias: bool = True,
     ) -> None:
         Module.__init__(self)
-        on_cpu(device)
+        check_device(device)
         features = Symbol("num_features", placeholder=True)
         self._make(features, eps, momentum, affine, track_running_stats, dtype, bias)
 
