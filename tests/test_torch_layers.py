@@ -285,7 +285,8 @@ def test_beside_pytorch(r: Row, kind: str) -> None:
     assert repr(our) == repr(their)
     compiled_net = ours(r, kind)
     copy_state(their, compiled_net)
-    for mode in (True, True, False):
+    # Layers with running statistics twice in training; most do not depend on the mode.
+    for mode in (True, True, False) if list(their.buffers()) else (True, False) if r.name == "Dropout" else (True,):
         their.train(mode), our.train(mode), compiled_net.train(mode)
         a = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
         b = [gn.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
@@ -320,7 +321,9 @@ def compare_buffers(their: Any, our: Any, kind: str) -> None:
         close(b, c, kind, name)
 
 
-@pytest.mark.parametrize("r", [r for r in ROWS if r.twice and np.size(r.inputs[0])], ids=str)
+@pytest.mark.parametrize(
+    "r", [r for r in ROWS if r.twice and np.size(r.inputs[0]) and r.settings.get("reduction") != "sum"], ids=str
+)
 @pytest.mark.filterwarnings("ignore")
 def test_second_derivatives_in_the_graph(r: Row) -> None:
     """The gradient's gradient of sums of squares, from a graph of gradients, beside PyTorch's."""

@@ -368,6 +368,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "sizes of bce": (lambda: nn.BCELoss()(gn.ones(2), gn.ones(1)), ValueError, "one shape"),
     "sizes of logits": (lambda: nn.BCEWithLogitsLoss()(gn.ones(2, 1), gn.ones(2)), ValueError, "one shape"),
     "a class beyond": (lambda: nn.NLLLoss()(gn.zeros(1, 3), gn.tensor([3])), IndexError, "row 0 has target 3"),
+    "classes of truth values": (
+        lambda: nn.CrossEntropyLoss()(gn.zeros(1, 3), gn.tensor([True])),
+        TypeError,
+        "got bool",
+    ),
     "classes of fractions": (lambda: nn.NLLLoss()(gn.zeros(1, 3), gn.ones(1)), TypeError, "integers"),
     "reduction": (lambda: nn.L1Loss(reduction="avg"), ValueError, "'avg'"),
     "reduction in the wrong place": (lambda: nn.L1Loss("sum"), TypeError, "reduction='sum'"),

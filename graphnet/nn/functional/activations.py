@@ -1,6 +1,7 @@
-"""Activations as functions. Each takes a floating-point tensor of any shape and gives one of that shape.
+"""Activations as functions. Each takes a tensor of any shape and gives one of that shape.
 
-They raise DTypeError for tensors that are not floating-point, and ArgumentTypeError for what is not a tensor.
+`relu` and `hardtanh` take whole numbers as they are, the others in float32. They raise ArgumentTypeError for what is
+not a tensor.
 """
 
 from __future__ import annotations

@@ -291,6 +291,8 @@ def cross_entropy(
     input, target = check_tensor("cross_entropy", input), check_tensor("cross_entropy", target)
     _warn_activated("cross_entropy", input, "softmax", "cross_entropy applies softmax itself: pass the logits")
     input, target, shape = _class_rows("cross_entropy", input, target)
+    if target.dtype.category == 0:
+        raise DTypeError("cross_entropy: class indices are integers, got bool; convert with .long()")
     if not target.dtype.is_floating_point:
         target = target.to(int64)
     elif target.ndim != 2:
