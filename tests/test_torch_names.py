@@ -190,3 +190,21 @@ def test_backward_and_its_arguments() -> None:
         z = (x * 3).sum()
         z.backward(inputs=[x])
         assert x.grad.tolist() == [7.0, 47.0]
+
+
+PRINTED = """
+x * 2; x + x; x - 1; -x; x / 2; x ** 2; x.exp(); x.log(); x.sqrt(); x.sum(); x.mean(); x.abs();
+t.sigmoid(x); x.relu(); x.tanh(); x.softmax(1); x.log_softmax(1); x.prod(); x.max(); x[0]; x[0:1]; x[[0]];
+x.unsqueeze(0); x.reshape(2, 1); x.view(1, 2); x.T @ x; x.expand(2, 2); x.permute(0, 1); x.clone();
+t.cat([x, x]); t.where(x > 0, x, 0.0); t.maximum(x, x * 0); x.gather(1, t.tensor([[0]])); x.max(1);
+x.sort(); x.topk(1); x.clamp(0, 1); x.cos(); x.double()
+""".replace("\n", " ").split(";")
+
+
+@pytest.mark.parametrize("call", [call.strip() for call in PRINTED])
+def test_results_print_alike(call: str) -> None:
+    ours, theirs = (eval(call, {"t": t, "x": t.tensor([[1.0, 2.0]], requires_grad=True)}) for t in (gn, torch))
+    shown = repr(ours).replace("graphnet.", "torch.")
+    if call in ("x.sort()", "x.topk(1)"):  # which are two operations here
+        shown = shown.replace("GatherBackward0", "SortBackward0" if "sort" in call else "TopkBackward0")
+    assert shown == repr(theirs)

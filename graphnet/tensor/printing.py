@@ -23,6 +23,8 @@ _GRAD_FN = {  # PyTorch's names of what computed a tensor, where they are not th
     "cross_entropy": "NllLossBackward0",
     "set_slice": "CopySlices",
     "set_at": "CopySlices",
+    "clamp_max": "ClampBackward1",
+    "clamp_min": "ClampBackward1",
 }
 
 DIGITS, THRESHOLD, EDGE, COLUMNS = 4, 1000, 3, 80
@@ -37,8 +39,7 @@ def tensor_text(tensor: Any, prefix: str = "tensor(") -> str:
     if tensor.dtype not in (float32, int64, bool_) or (not values.size and tensor.dtype is not float32):
         suffixes.append(f"dtype={tensor.dtype!r}")
     if tensor._record is not None:
-        op = tensor._record.op.name
-        name = _GRAD_FN.get(op) or "".join(part.capitalize() for part in op.split("_")) + "Backward0"
+        name = _grad_fn(tensor._record)
         suffixes.append(f"grad_fn=<{name}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
@@ -59,6 +60,18 @@ def tensor_text(tensor: Any, prefix: str = "tensor(") -> str:
             text += ", " + suffix
             column += len(suffix) + 2
     return text + ")"
+
+
+def _grad_fn(record: Any) -> str:
+    """PyTorch's name of what computed a tensor."""
+    op, attrs = record.op.name, record.attrs
+    if op == "slice":
+        index = attrs["index"]
+        taken = any(isinstance(entry, int) for entry in index)
+        return "SelectBackward0" if taken else "UnsqueezeBackward0" if None in index else "SliceBackward0"
+    if op in ("max", "min"):
+        return f"{op.capitalize()}Backward{0 if attrs.get('first') else 1}"
+    return _GRAD_FN.get(op) or "".join(part.capitalize() for part in op.split("_")) + "Backward0"
 
 
 def _shown(values: Any) -> Any:
