@@ -111,6 +111,35 @@ void loop_vector(void* o, const void* const* in, const int64_t* step, int64_t n)
   if (i < n) store_n(out + i, Op::f(load_n(x + i, n - i)), n - i);
 }
 
+// As loop_vector, for a function that is good up to Op::bound(): blocks with anything beyond go to the C library.
+template <class Op>
+void loop_bounded(void* o, const void* const* in, const int64_t* step, int64_t n) {
+  constexpr int W = Vec<float>::W;
+  constexpr int64_t kBlock = 512;
+  float* out = static_cast<float*>(o);
+  const float* x = static_cast<const float*>(in[0]);
+  if (step[0] == 0) {
+    const float r = Op::scalar(*x);
+    for (int64_t i = 0; i < n; ++i) out[i] = r;
+    return;
+  }
+  for (int64_t start = 0; start < n; start += kBlock) {
+    const int64_t end = min64(n, start + kBlock);
+    typename Vec<float>::I beyond{};
+    int64_t i = start;
+    for (; i + W <= end; i += W) beyond |= ~(vabs(load(x + i)) <= Op::bound());
+    if (i < end) beyond |= ~(vabs(load_n(x + i, end - i)) <= Op::bound());
+    int32_t any = 0;
+    for (int lane = 0; lane < W; ++lane) any |= beyond[lane];
+    if (any != 0) {
+      for (i = start; i < end; ++i) out[i] = Op::scalar(x[i]);
+      continue;
+    }
+    for (i = start; i + W <= end; i += W) store(out + i, Op::f(load(x + i)));
+    if (i < end) store_n(out + i, Op::f(load_n(x + i, end - i)), end - i);
+  }
+}
+
 #define GN_OP(Name, params, expr) \
   struct Name {                   \
     template <class T>            \
@@ -179,6 +208,12 @@ struct Sigmoid {
   GN_INLINE V f(V x) {
     return vsigmoid(x);
   }
+};
+template <bool kCos>
+struct SinCos {
+  GN_INLINE float bound() { return kTurns; }
+  GN_INLINE VF f(VF x) { return vsin_cos<kCos>(x); }
+  GN_INLINE float scalar(float x) { return kCos ? __builtin_cosf(x) : __builtin_sinf(x); }
 };
 struct Erf {
   GN_INLINE VF f(VF x) { return verf(x); }
@@ -276,6 +311,8 @@ GN_KERNEL(exp, 6, (loop_vector<float, Exp>), (loop_vector<double, Exp>), nullptr
 GN_KERNEL(log, 6, (loop_vector<float, Log>), (loop_vector<double, Log>), nullptr, nullptr, nullptr)
 GN_KERNEL(tanh, 8, (loop_vector<float, Tanh>), (loop_vector<double, Tanh>), nullptr, nullptr, nullptr)
 GN_KERNEL(sigmoid, 8, (loop_vector<float, Sigmoid>), (loop_vector<double, Sigmoid>), nullptr, nullptr, nullptr)
+GN_KERNEL(sin, 8, loop_bounded<SinCos<false>>, nullptr, nullptr, nullptr, nullptr)
+GN_KERNEL(cos, 8, loop_bounded<SinCos<true>>, nullptr, nullptr, nullptr, nullptr)
 GN_KERNEL(erf, 8, (loop_vector<float, Erf>), nullptr, nullptr, nullptr, nullptr)
 
 void where_(const Call& call) {

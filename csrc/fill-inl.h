@@ -31,6 +31,8 @@ void fill(Kernel* table, ProductFunction* products) {
   GN_FILL(tanh)
   GN_FILL(sigmoid)
   GN_FILL(erf)
+  GN_FILL(sin)
+  GN_FILL(cos)
   GN_FILL(where)
   GN_FILL(copy)
   GN_FILL(sum)

@@ -1,4 +1,4 @@
-// exp, log, tanh, sigmoid and erf on whole vectors, branch-free, correct for subnormals, infinities and NaN.
+// exp, log, tanh, sigmoid, erf, sin and cos on whole vectors, branch-free, correct for subnormals, infinities and NaN.
 // Errors against the exact value, measured over a dense sweep by tests/kernels: see there; the contract is 2 ulp.
 // Coefficients: Cephes (S. Moshier) for exp, tanh and float32 log; fdlibm for float64 log; N. Juffa's for erf.
 
@@ -242,4 +242,29 @@ GN_INLINE VF verf(VF x) {
   p = p * s + 1.28379166e-1f;
   const VF small = p * x + x;
   return x != x ? x : (t > 0.927734375f ? big : small);
+}
+
+// sin and cos for |x| up to kTurns: the quarter turn nearest to x is taken off in three parts, whose products with a
+// multiply-add are exact where they cancel. Polynomials: Cephes.
+constexpr float kTurns = 30000.0f;
+template <bool kCos>
+GN_INLINE VF vsin_cos(VF x) {
+  const float magic = 12582912.0f;
+  const VF shifted = x * 0.636619772367581343f + magic;
+  const VF n = shifted - magic;
+  VF r = x - n * 1.57079637f;
+  r = r - n * -4.37113883e-8f;
+  r = r - n * -1.71512449e-15f;
+  const VF z = r * r;
+  VF s = z * -1.9515295891e-4f + 8.3321608736e-3f;
+  s = s * z + -1.6666654611e-1f;
+  s = s * (z * r) + r;
+  VF c = z * 2.443315711809948e-5f + -1.388731625493765e-3f;
+  c = c * z + 4.166664568298827e-2f;
+  c = c * (z * z) + (z * -0.5f + 1.0f);
+  const VI quarter = bit_as<VI>(shifted) + (kCos ? 1 : 0);
+  const VF y = (quarter & 1) != 0 ? c : s;
+  const VF turned_y = (quarter & 2) != 0 ? -y : y;
+  if constexpr (kCos) return turned_y;
+  return vabs(x) < 2.4e-4f ? x : turned_y;  // -0 and subnormals as they are
 }

@@ -249,3 +249,16 @@ def test_float64_functions(rng, name, exact):
 def test_float64_erf(rng):
     x = np.concatenate([rng.standard_normal(2000) * 3, [np.nan, np.inf, -np.inf, 0.0]])
     assert_ulp(call("erf", (x,), x.shape, np.float64), exact_erf(x), 2)
+
+
+def test_sin_and_cos_near_their_zeros_and_far_out():
+    x = (np.arange(-19_000, 19_000) * (np.pi / 2)).astype(np.float32)
+    x = np.concatenate([x, np.float32([3e4, 1e5, -1e9, np.inf, np.nan]), x[:100]])
+    with np.errstate(invalid="ignore"):
+        for name, exact in (("sin", np.sin), ("cos", np.cos)):
+            expected = exact(x.astype(np.float64))
+            assert_ulp(call(name, (x,), x.shape, np.float32), expected, 2)
+            y = x.copy()
+            run(name, (y,), (y,))
+            assert_ulp(y, expected, 2)
+    assert np.signbit(call("sin", (np.float32([-0.0]),), (1,), np.float32))[0]
