@@ -100,6 +100,7 @@ class Plan {
       const py::tuple t = py::reinterpret_borrow<py::tuple>(row);
       fixed_.emplace_back(t[0], t[1]);
     }
+    light_ = program_.program.light();
   }
 
   void train(py::object optimizer, const py::list& groups, const py::list& updates, bool counts) {
@@ -132,6 +133,7 @@ class Plan {
     if (static_cast<size_t>(count) != inputs_.size() || !valid()) return nullptr;
     if (train && training_ == nullptr) return nullptr;
     Held held;  // declared before the lock: giving up arrays may run any Python
+    held.reserve(inputs_.size() + outputs_.size());
     std::vector<const void*> data(inputs_.size());
     for (size_t i = 0; i < inputs_.size(); ++i)
       if (!take(inputs_[i], args[i], &data[i], held)) return nullptr;
@@ -159,7 +161,8 @@ class Plan {
       for (size_t i = 0; i < drawn_.size(); ++i)
         program.relocate(drawn_[i],
                          py::detail::array_proxy(PyList_GET_ITEM(drawn.ptr(), static_cast<Py_ssize_t>(i)))->data);
-      PyThreadState* state = PyEval_SaveThread();  // as in run_released
+      // As in run_released; but giving up the lock and taking it back costs more than the smallest networks' kernels.
+      PyThreadState* state = light_ ? nullptr : PyEval_SaveThread();
       // A long loop lets Ctrl-C through: its handler runs here, and the error it set stays with the thread.
       const auto poll = [&state] {
         PyEval_RestoreThread(state);
@@ -183,7 +186,7 @@ class Plan {
         error = std::string("V") + e.what();
       }
       step = program.failed();
-      PyEval_RestoreThread(state);
+      if (!light_) PyEval_RestoreThread(state);
       if (error.empty() && train && !training_->advance()) return nullptr;
       for (const py::object& buffer : buffers_)
         if (error.empty() && !overwritten(buffer.ptr())) return nullptr;
@@ -306,6 +309,7 @@ class Plan {
   std::vector<std::unique_ptr<Output>> outputs_;
   std::vector<std::pair<py::object, py::object>> fixed_;
   std::unique_ptr<Training> training_;
+  bool light_ = false;
   py::object source_;
   std::vector<int> drawn_;
   std::vector<py::object> buffers_;

@@ -248,6 +248,17 @@ void Program::trip() {
 }
 
 int Program::size() const { return static_cast<int>(steps_.size()); }
+bool Program::light() const {
+  constexpr int64_t kLight = 16 * 1024;  // elements
+  int64_t total = 0;
+  for (const Step& step : steps_) {
+    if (step.kind != Kind::call) return false;
+    for (const View& view : step.in) total += elements(view);
+    for (const View& view : step.out) total += elements(view);
+  }
+  return total <= 2 * kLight;
+}
+
 int Program::failed() const { return failed_; }
 
 int64_t Program::stacked() const {

@@ -51,6 +51,8 @@ class Program {
   void run(const std::function<void()>& poll);
 
   int size() const;
+  // Whether a run takes some microseconds at most: no control flow, and little memory.
+  bool light() const;
   int failed() const;
   // Bytes that stacks hold since the last run.
   int64_t stacked() const;

@@ -1,6 +1,7 @@
 """Writes the measurements of bench.step and bench.kernels into README.md and docs/benchmarks.md.
 
 python -m bench.step --out docs/step.json
+python -m bench.step --threads 2 --out docs/step-2.json
 python -m bench.kernels --out docs/kernels.json --plot docs/kernels.svg
 python docs/tables.py
 """
@@ -18,22 +19,31 @@ NAMES = {
     "compiled": "graphnet, compiled",
     "numpy": "NumPy by hand",
     "torch": "PyTorch",
+    "torch.compile": "PyTorch, compiled",
     "jax": "JAX, compiled",
+    "onnxruntime": "ONNX Runtime",
 }
 
 
 def table(report: dict[str, Any], kinds: dict[str, str]) -> str:
-    """Times in µs of steps and inference, as a Markdown table."""
-    names = list(report["results"][0]["step"])
-    lines = ["| network, batch | " + " | ".join(NAMES[name] for name in names) + " |"]
-    lines.append("| --- |" + " ---: |" * len(names))
+    """Times in µs of steps and inference, and graphnet's over the best of the others', as a Markdown table."""
+    taking = {name for result in report["results"] for kind in kinds for name in result[kind]}
+    names = [name for name in NAMES if name in taking]
+    lines = ["| network, batch | " + " | ".join(NAMES[name] for name in names) + " | of the best other |"]
+    lines.append("| --- |" + " ---: |" * (len(names) + 1))
     for result in report["results"]:
-        *sizes, batch = result["sizes"]
         for kind, word in kinds.items():
-            times = [result[kind][name]["seconds"] * 1e6 for name in names]
-            cells = [f"{time:.0f}" for time in times]
-            lines.append(f"| {'-'.join(map(str, sizes))}, {batch}{word} | " + " | ".join(cells) + " |")
+            times = result[kind]
+            cells = [time(times[name]["seconds"]) if name in times else "" for name in names]
+            best = times["best"]
+            cells.append(f"{times[best]['ratio']:.2f}" + ("" if result["placed"] else " *"))
+            lines.append(f"| {result['network']}{word} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def time(seconds: float) -> str:
+    """Microseconds, with a digit behind the point for short ones."""
+    return f"{seconds * 1e6:.1f}" if seconds < 1e-5 else f"{seconds * 1e6:.0f}"
 
 
 def machine(report: dict[str, Any]) -> str:
@@ -77,11 +87,12 @@ def kernels_machine(report: dict[str, Any]) -> str:
     return f"{found['cpu']}, {found['target']}, {found['compiler']}, Python {found['python']}, {versions}."
 
 
-def filled(text: str, report: dict[str, Any], kernels: dict[str, Any]) -> str:
+def filled(text: str, report: dict[str, Any], two: dict[str, Any], kernels: dict[str, Any]) -> str:
     """A page with the parts between its marks written anew."""
     parts = {
         "steps": table(report, {"step": ""}),
         "all": table(report, {"step": ": step", "infer": ": inference"}),
+        "two": table(two, {"step": ": step", "infer": ": inference"}),
         "machine": machine(report),
         "products": products(kernels),
         "memory": memory(kernels),
@@ -93,12 +104,17 @@ def filled(text: str, report: dict[str, Any], kernels: dict[str, Any]) -> str:
     return text
 
 
+def reports() -> list[dict[str, Any]]:
+    """What was measured: networks on one thread and on two, kernels."""
+    names = ("step.json", "step-2.json", "kernels.json")
+    return [json.loads((FOLDER / name).read_text(encoding="utf-8")) for name in names]
+
+
 def main() -> None:
     """Fill both pages."""
-    report = json.loads((FOLDER / "step.json").read_text(encoding="utf-8"))
-    kernels = json.loads((FOLDER / "kernels.json").read_text(encoding="utf-8"))
+    found = reports()
     for page in (FOLDER.parent / "README.md", FOLDER / "benchmarks.md"):
-        page.write_text(filled(page.read_text(encoding="utf-8"), report, kernels), encoding="utf-8")
+        page.write_text(filled(page.read_text(encoding="utf-8"), *found), encoding="utf-8")
 
 
 if __name__ == "__main__":
