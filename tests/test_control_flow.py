@@ -157,6 +157,23 @@ def test_wrong_arguments() -> None:
         gn.cond(True, 1, lambda: 2)
 
 
+def test_verify_looks_into_blocks() -> None:
+    graph = gn.trace(halve, ("N",))
+    check, body = graph.node("while").blocks
+    right, wrong = check.outputs[0], gn.ir.Value(check.inputs[0])
+    check.outputs[0] = wrong
+    with pytest.raises(gn.GraphError, match="while: its condition gives float32"):
+        graph.verify()
+    check.outputs[0] = right
+    body.outputs[0] = gn.ir.Value(graph.inputs[0])
+    with pytest.raises(gn.GraphError, match=r"the output x is not in the block while\.body"):
+        graph.verify()
+
+
+def test_arrays_are_taken_as_a_state() -> None:
+    assert halve(np.ones(4)).tolist() == [0.25] * 4
+
+
 def test_values_of_a_body_cannot_leave_it() -> None:
     leaked: list[Any] = []
 

@@ -588,6 +588,18 @@ def test_closures_defaults_and_globals_are_the_function_s_own() -> None:
         assert gn.trace(f, (8,), limit=3.0, power=2)(x).tolist() == f(x, 3.0, power=2).tolist()
 
 
+def test_decorated_forward_is_captured() -> None:
+    class Frozen(nn.Module):
+        @gn.no_grad()
+        def forward(self, x: Any) -> Any:
+            if x.sum() > 1:
+                return x / 2
+            return x
+
+    for x in (gn.ones(3), -gn.ones(3)):
+        assert gn.compile(Frozen())(x).tolist() == Frozen()(x).tolist()
+
+
 def test_code_without_conditions_on_tensors_is_not_rewritten() -> None:
     code = (
         "import graphnet as gn, sys\n"

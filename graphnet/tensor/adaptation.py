@@ -16,7 +16,7 @@ from typing import Any
 
 from graphnet.errors import TraceError
 from graphnet.places import is_inside
-from graphnet.tensor.state import state
+from graphnet.tensor.state import adapters, state
 
 __all__ = ["UndecidedError", "adapted", "learn", "set_rewriter"]
 
@@ -62,6 +62,9 @@ def adapted(function: Any) -> Any:
         _failed[code] = f"{type(error).__name__}: {error}".split("\n")[0]
         return function
     return MethodType(new, method.__self__) if method is not None else new
+
+
+adapters.append(adapted)  # for functions that no_grad() and its like decorate
 
 
 def learn(error: UndecidedError) -> bool:

@@ -10,6 +10,7 @@ import ast
 import builtins
 import functools
 import threading
+import warnings
 from collections.abc import Callable
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
@@ -40,7 +41,9 @@ def rewritten(function: FunctionType) -> Any:
     with _lock:
         factory = _made.get(function.__code__)
         if factory is None:
-            factory = _made[function.__code__] = _factory(function)
+            with warnings.catch_warnings():  # what newer Pythons say about malt's own code
+                warnings.simplefilter("ignore")
+                factory = _made[function.__code__] = _factory(function)
     return factory.instantiate(
         globals_=function.__globals__,
         closure=function.__closure__ or (),

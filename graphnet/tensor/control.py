@@ -50,6 +50,7 @@ def while_loop(cond: Any, body: Any, state: Any, *, max_trips: int | None = None
     limit = check_limit("while_loop", max_trips)
     splat = type(state) in (tuple, list)
     values, nesting = flatten(state)
+    values = [check_tensor("while_loop", v) if isinstance(v, np.ndarray) else v for v in values]
     for value in values:
         if not isinstance(value, (Base, *NUMBER)):
             raise ArgumentTypeError(f"while_loop: a state is tensors and numbers, got a {type(value).__name__}")

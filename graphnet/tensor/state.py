@@ -26,6 +26,7 @@ class _State(threading.local):
 
 
 state = _State()
+adapters: list[Callable[[Any], Any]] = []  # what rewrites a function while a graph is traced, once it is there
 
 
 def is_grad_enabled() -> bool:
@@ -66,7 +67,8 @@ class _GradMode:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with type(self)._again(self):
-                return function(*args, **kwargs)
+                called = adapters[0](function) if adapters and state.tracer is not None else function
+                return called(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]
 
