@@ -430,9 +430,7 @@ class Graph(ir.Graph):
         `state_dict` has values by name, for parameters and buffers that were written without, or instead of theirs.
 
         Raises:
-            GraphError: not JSON, or not that of a graph.
-            ArgumentError: values are missing.
-            ArgumentTypeError: not text.
+            GraphError: not that of a graph. ArgumentError: values are missing. ArgumentTypeError: not text.
         """
         return cls._of(*jsons.from_json(text, _made, state_dict))
 
@@ -443,7 +441,10 @@ class Graph(ir.Graph):
         result._adopt(graph)
         result._tracer, result.structure = None, structure
         result._layers.__dict__["_parameters"].update(result.named_parameters())
-        result.verify()
+        try:
+            result.verify()
+        except (TypeError, IndexError) as error:  # settings of a wrong kind
+            raise GraphError(f"the graph does not hold: {error}") from None
         return result
 
     _bundle: ClassVar[Any] = None  # what notebooks show; `graphnet.notebook` puts it here

@@ -130,6 +130,12 @@ def wrong(change: Any) -> str:
         (lambda d: d["parameters"]["weight"].update(values="AAAA"), "not the JSON of a graph"),
         (lambda d: d["parameters"].pop("weight"), "'weight' is missing"),
         (lambda d: d.update(nodes=3), "not the JSON of a graph"),
+        (lambda d: d.update(structure=5), "names other outputs than the 1 there are"),
+        (lambda d: d["nodes"][1].update(attrs={"a": 1}), "there is no setting 'a'"),
+        (lambda d: d["nodes"][1].update(operands=[]), "takes 2 or 3 operands, got 0"),
+        (lambda d: d["nodes"][1]["operands"][0].__setitem__(2, -1), "the node 'input' has no result -1"),
+        (lambda d: d["nodes"][1].update(op="sum", attrs={"axes": "x", "keepdims": 0}), "does not hold|takes 1"),
+        (lambda d: d["parameters"]["weight"].update(shape=[10**9, 10**9]), "cannot reshape"),
     ],
 )
 def test_wrong_json_is_refused(change: Any, text: str) -> None:

@@ -287,6 +287,12 @@ def test_what_cannot_be_read_is_named_all_at_once() -> None:
         gn.from_onnx(model)
 
 
+def test_a_model_that_onnx_does_not_allow_is_refused() -> None:
+    add = onnx.helper.make_node("Add", ["x", "i"], ["y"], name="a")
+    with pytest.raises(gn.GraphError, match="not a valid ONNX model"):
+        gn.from_onnx(model_of(add, inputs={"x": [2], "i": [2]}, outputs={"y": [2]}, i=7))
+
+
 def test_sizes_that_depend_on_values_make_a_module() -> None:
     model = model_of(
         onnx.helper.make_node("Reshape", ["x", "shape"], ["y"], name="r"),

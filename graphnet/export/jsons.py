@@ -214,8 +214,9 @@ def from_json(
             return {**block, "results": decode(block["results"])}
 
         whole = {**block_of(document), "updates": decode(document["updates"])}
+        whole["structure"] = _nested(document["structure"])
         graph = rebuild(whole, nodes, parameters, constants, document["calls"])
-        return graph, _nested(document["structure"])
+        return graph, whole["structure"]
     except ArgumentError:
         raise
     except GraphnetError as error:

@@ -11,6 +11,7 @@ from typing import Any
 from graphnet.dtypes import as_dtype
 from graphnet.errors import GraphError
 from graphnet.ir import Constant, Graph, Literal, Node, Operand, Parameter, Scope, TensorType, Value, Where
+from graphnet.ops import TABLE
 
 __all__ = ["Calls", "Records", "rebuild"]
 
@@ -110,6 +111,14 @@ def _scopes(rows: Sequence[Mapping[str, Any]]) -> list[Scope]:
     return found
 
 
+def _leads(structure: Any, count: int) -> bool:
+    """Whether the numbers in a nesting of outputs are those of outputs."""
+    if structure is None or isinstance(structure, int):
+        return structure is None or 0 <= structure < count
+    parts = structure.values() if isinstance(structure, Mapping) else structure
+    return all(_leads(part, count) for part in parts)
+
+
 def rebuild(
     whole: Mapping[str, Any],
     nodes: Callable[[Mapping[str, Any]], Any],
@@ -137,7 +146,10 @@ def rebuild(
             if kind == "node":
                 if what not in known:
                     raise GraphError(f"there is no node {what!r} before it is used; nodes stand in topological order")
-                return Value(known[what], rest[0])
+                node = known[what]
+                if not 0 <= rest[0] < len(graph.types[node]):
+                    raise GraphError(f"the node {what!r} has no result {rest[0]}")
+                return Value(node, rest[0])
             if kind == "literal":
                 return Literal(what, as_dtype(rest[0]))
             return parameters[what] if kind == "parameter" else constants[what]
@@ -146,6 +158,8 @@ def rebuild(
             where = None if row["where"] is None else Where(*row["where"])
             scope = scopes[row["calls"][-1][2]] if row["calls"] else None
             inner = tuple(make(block) for block in blocks)
+            if row["op"] in TABLE:
+                TABLE[row["op"]].check_settings(row["attrs"])
             node = Node(row["op"], tuple(map(operand, row["operands"])), row["attrs"], name, scope, where, inner)
             types = zip(row["shapes"], row["dtypes"], strict=True)
             known[name] = graph.add(node, tuple(TensorType(tuple(s), as_dtype(d)) for s, d in types))
@@ -157,5 +171,8 @@ def rebuild(
         return graph
 
     result = make(whole)
+    count = len(result.outputs)
+    if not _leads(whole["structure"], count):
+        raise GraphError(f"the structure {whole['structure']} names other outputs than the {count} there are")
     result.buffer_names = {constants[number]: name for name, number in whole.get("buffers", {}).items()}
     return result

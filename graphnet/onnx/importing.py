@@ -58,6 +58,12 @@ def from_onnx(model: Any) -> Any:
     elif not isinstance(model, onnx.ModelProto):
         raise ArgumentTypeError(f"from_onnx: expects a path or an onnx.ModelProto, got a {type(model).__name__}")
     module = OnnxModule(Runner(model))
+    try:  # operands of different types would be computed with somehow
+        onnx.shape_inference.infer_shapes(model, check_type=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise GraphError(f"from_onnx: not a valid ONNX model: {error}") from None
+    except ValueError:
+        pass  # larger than a protobuf file may be, which only large weights make it
     try:
         return module.to_graph()
     except TraceError:
