@@ -208,3 +208,27 @@ def test_results_print_alike(call: str) -> None:
     if call in ("x.sort()", "x.topk(1)"):  # which are two operations here
         shown = shown.replace("GatherBackward0", "SortBackward0" if "sort" in call else "TopkBackward0")
     assert shown == repr(theirs)
+
+
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in ("nonzero", "is_tensor", "rand_like")])
+def test_traced_functions_give_what_eager_ones_do(name: str) -> None:
+    """As graphs of fixed sizes, for whatever gives tensors that depend on the operands."""
+    names = operands(gn, (3, 4), "float32")
+    order = ["x", "y", "p", "s", "i", "b"]
+    for call in FUNCTIONS[name].split(";"):
+        code = compile(call.strip(), call, "eval")
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                expected = tensors_in(eval(code, dict(names)))
+            except (gn.GraphnetError, TypeError):
+                continue
+            if not expected or expected[0] is names["x"] or call.strip() == "t.where(x > 0)":
+                continue
+            specs = [gn.Spec(tuple(names[n].shape), names[n].dtype) for n in order]
+            graph = gn.trace(
+                lambda *given, code=code: tuple(tensors_in(eval(code, {**names, **dict(zip(order, given))}))), *specs
+            )
+            for a, b in zip(graph(*(names[n].detach() for n in order)), expected, strict=True):
+                np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy(), err_msg=call)
+                assert a.dtype is b.dtype, call

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from graphnet.device import check_device
 from graphnet.device import device as Device  # noqa: N812 - tensors have an attribute of that name
 from graphnet.dtypes import as_dtype, bool_, float32, float64, int32, int64
-from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, IndexOutOfRangeError
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.core import Base, apply
 
@@ -168,6 +168,17 @@ class Conversions(Base):
             tensor([0., 1.])
         """
         return self.to(other._dtype)
+
+    def cuda(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Raises: there is no CUDA device to compute on.
+
+        Example:
+            >>> import graphnet as gn
+            >>> gn.ones(2).cuda()
+            Traceback (most recent call last):
+            graphnet.errors.ArgumentError: cuda: graphnet computes on the CPU, there is no other device; leave it out
+        """
+        raise ArgumentError("cuda: graphnet computes on the CPU, there is no other device; leave it out")
 
     def cpu(self) -> Tensor:
         """Itself: tensors lie on the CPU.
