@@ -12,7 +12,6 @@ from graphnet.compile import TrainStep, compile
 from graphnet.device import device
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64
 from graphnet.errors import *
-from graphnet.export.table import Summary
 from graphnet.graph import Graph
 from graphnet.keys import Generator, default_generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from graphnet.later import attach as _attach
@@ -45,6 +44,7 @@ from graphnet.trace import Spec, summary, trace
 if _TYPE_CHECKING:
     from graphnet import utils
     from graphnet.drawing import draw
+    from graphnet.export.table import Summary
     from graphnet.inspection import Inspection, inspect
     from graphnet.interchange import from_json, from_networkx
     from graphnet.onnx import from_onnx, to_onnx
@@ -68,6 +68,7 @@ __getattr__, __dir__ = _attach(
         "fit": "graphnet.training",
         "save": "graphnet.serialization",
         "to_onnx": "graphnet.onnx",
+        "Summary": "graphnet.export.table",
         "utils": "graphnet.utils",
     },
 )

@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import ir
+from graphnet import export, ir
 from graphnet.dtypes import as_dtype, float32
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
 from graphnet.explain import Explanation, explain
-from graphnet.export import dot, jsons, nx
 from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nesting import nest
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
@@ -406,22 +405,22 @@ class Graph(ir.Graph):
             ArgumentError, ArgumentTypeError: a depth that is not a whole number from 0 up, an unknown direction,
                 values that are not numbers.
         """
-        return dot.to_dot(
+        return export.dot.to_dot(
             self, depth, collapse=collapse, direction=direction, shared=shared, legend=legend, values=values
         )
 
     def to_networkx(self) -> Any:
         """The graph as a `networkx.MultiDiGraph`, with attributes on nodes and edges."""
-        return nx.to_networkx(self)
+        return export.nx.to_networkx(self)
 
     def to_json(self, *, values: bool = True, indent: int | None = None) -> str:
         """The graph as JSON text (see `graphnet.export.jsons`); without `values`, without those of its parameters."""
-        return jsons.to_json(self, values, indent)
+        return export.jsons.to_json(self, values, indent)
 
     @classmethod
     def from_networkx(cls, graph: Any) -> Graph:
         """The graph that `to_networkx` wrote, with the same parameters (see `graphnet.export.nx`)."""
-        return cls._of(*nx.from_networkx(graph))
+        return cls._of(*export.nx.from_networkx(graph))
 
     @classmethod
     def from_json(cls, text: str, state_dict: Mapping[str, Any] | None = None) -> Graph:
@@ -432,7 +431,7 @@ class Graph(ir.Graph):
         Raises:
             GraphError: not that of a graph. ArgumentError: values are missing. ArgumentTypeError: not text.
         """
-        return cls._of(*jsons.from_json(text, _made, state_dict))
+        return cls._of(*export.jsons.from_json(text, _made, state_dict))
 
     @classmethod
     def _of(cls, graph: ir.Graph, structure: Any) -> Graph:

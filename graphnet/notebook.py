@@ -7,7 +7,7 @@ import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
-from graphnet.export import render
+from graphnet import export
 from graphnet.graph import Graph
 from graphnet.keys import get_rng_state, set_rng_state
 from graphnet.nn import Linear, Module
@@ -27,7 +27,7 @@ def bundle(shown: Module | Graph) -> dict[str, str]:
         forms["text/plain"] = repr(shown)
         graph = shown if isinstance(shown, Graph) else _traced(shown)
         if graph is not None and graph._tracer is None and len(graph.nodes) <= _MOST:
-            picture = render.svg(graph.to_dot(None if len(graph.nodes) <= _OPEN else 1))
+            picture = export.render.svg(graph.to_dot(None if len(graph.nodes) <= _OPEN else 1))
             if picture is not None:
                 forms["image/svg+xml"] = picture
     except Exception:  # a notebook shows what there is, whatever goes wrong in the user's code

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphnet import export
 from graphnet.collector import collector_paused
 from graphnet.dtypes import DType, as_dtype, float32
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, TraceError
-from graphnet.export import table
 from graphnet.graph import Graph, dims_of
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
@@ -118,7 +118,7 @@ def _traced(
     return graph
 
 
-def summary(network: Any, *inputs: Any, **settings: Any) -> table.Summary:
+def summary(network: Any, *inputs: Any, **settings: Any) -> export.table.Summary:
     """The layers of a network as a table: path, class, output shape, parameters, sharing, FLOPs, bytes of results.
 
     Args:
@@ -134,7 +134,7 @@ def summary(network: Any, *inputs: Any, **settings: Any) -> table.Summary:
         >>> [(row.path, row.cls, row.parameters) for row in gn.summary(net, ("N", 20))]
         [('0', 'Linear', 84), ('1', 'ReLU', 0)]
     """
-    return table.summarized(graph_for("summary", network, *inputs, **settings))
+    return export.table.summarized(graph_for("summary", network, *inputs, **settings))
 
 
 def graph_for(what: str, network: Any, *inputs: Any, **settings: Any) -> Graph:

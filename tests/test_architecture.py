@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "nn": {"errors", "whole", "device", "dtypes", "ir", "ops", "places", "program", "tensor"},
     "optim": {"later", "errors", "whole", "dtypes", "ir", "places", "program", "tensor", "nn"},
     "utils": {"errors", "whole", "keys", "dtypes", "places", "tensor"},  # PyTorch's name; it holds utils.data alone
-    "export": {"errors", "dtypes", "ir", "ops"},
+    "export": {"later", "errors", "dtypes", "ir", "ops"},
     "replay": {"errors", "ir", "passes", "tensor"},
     "nesting": set(),
     "explain": {"errors", "ir", "liveness", "ops", "passes"},
