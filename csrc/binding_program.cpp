@@ -116,6 +116,14 @@ class Plan {
       drawn_.push_back(program_.program.external(array.data(), array.nbytes()));
     }
   }
+  // Memory that a run writes while it may still read it as an input: such inputs are copied.
+  void guard(const py::list& arrays) {
+    for (const py::handle item : arrays) {
+      const py::array array = py::reinterpret_borrow<py::array>(item);
+      const char* const begin = static_cast<const char*>(array.data());
+      written_.emplace_back(begin, begin + array.nbytes());
+    }
+  }
   // Tensors that a run overwrites.
   void update(const py::list& buffers) {
     for (const py::handle buffer : buffers) buffers_.push_back(py::reinterpret_borrow<py::object>(buffer));
@@ -277,6 +285,11 @@ class Plan {
     std::mutex& mutex_;
   };
 
+  bool writes(const char* begin, int64_t bytes) const {
+    return std::any_of(written_.begin(), written_.end(),
+                       [&](const auto& range) { return begin < range.second && range.first < begin + bytes; });
+  }
+
   // Finds an argument's memory: the caller's own where it is contiguous, else a copy.
   bool take(const Input& input, PyObject* given, const void** data, Held& held) const {
     if (Py_TYPE(given) == layout.tensor) given = slot(given, layout.array);
@@ -289,7 +302,7 @@ class Plan {
     for (int d = 0; d < proxy->nd; ++d)
       if (proxy->dimensions[d] != input.type.shape[d]) return false;
     constexpr int kPlain = npy_api::NPY_ARRAY_C_CONTIGUOUS_ | npy_api::NPY_ARRAY_ALIGNED_;
-    if ((proxy->flags & kPlain) == kPlain && !(training_ && training_->writes(proxy->data, input.bytes))) {
+    if ((proxy->flags & kPlain) == kPlain && !writes(proxy->data, input.bytes)) {
       held.push_back(py::reinterpret_borrow<py::object>(given));
       *data = proxy->data;
       return true;
@@ -310,6 +323,7 @@ class Plan {
   std::vector<std::pair<py::object, py::object>> fixed_;
   std::unique_ptr<Training> training_;
   bool light_ = false;
+  std::vector<std::pair<const char*, const char*>> written_;
   py::object source_;
   std::vector<int> drawn_;
   std::vector<py::object> buffers_;
@@ -399,6 +413,7 @@ void bind_programs(py::module_& m) {
       .def(py::init<py::object, const py::list&, const py::list&, const py::list&, py::list, py::object, py::object>())
       .def("train", &Plan::train)
       .def("rest", &Plan::rest)
+      .def("guard", &Plan::guard)
       .def("draw", &Plan::draw)
       .def("update", &Plan::update)
       .def("valid", &Plan::valid)

@@ -26,14 +26,11 @@ Training::Training(py::object optimizer, const py::list& groups, const py::list&
   }
   for (const py::handle row : updates) {
     const py::tuple t = py::reinterpret_borrow<py::tuple>(row);
-    Update u{t[0].cast<int>(), t[1], {}, t[3].cast<int>(), nullptr, nullptr, {}, 0};
+    Update u{t[0].cast<int>(), t[1], {}, t[3].cast<int>(), {}, 0};
     for (const py::handle part : py::reinterpret_borrow<py::tuple>(t[2])) {
       const py::tuple p = py::reinterpret_borrow<py::tuple>(part);
       u.kept.push_back({p[0], p[1], p[2]});
     }
-    const auto* array = py::detail::array_proxy(slot(u.parameter.ptr(), layout.array));
-    u.begin = u.end = array->data;
-    u.end += py::reinterpret_borrow<py::array>(slot(u.parameter.ptr(), layout.array)).nbytes();
     updates_.push_back(std::move(u));
   }
 }
@@ -84,11 +81,6 @@ bool Training::advance() {
     if (!overwritten(u.parameter.ptr())) return false;
   }
   return true;
-}
-
-bool Training::writes(const char* begin, int64_t bytes) const {
-  return std::any_of(updates_.begin(), updates_.end(),
-                     [&](const Update& u) { return begin < u.end && u.begin < begin + bytes; });
 }
 
 bool Training::Group::same() const {

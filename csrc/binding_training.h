@@ -15,7 +15,6 @@ struct Update {
   py::object parameter;
   std::vector<std::array<py::object, 3>> kept;  // name, tensor, array: what is kept for the parameter
   int counted;                                  // which of the kernel's numbers is that of the optimizer's step, or -1
-  const char *begin, *end;                      // the parameter's memory
 
   py::object state;  // the optimizer's for this parameter, found anew for every call
   long long done;
@@ -31,8 +30,6 @@ class Training {
   void set_step_numbers(Program& program) const;
   // Notes that every parameter was updated; false with a Python error set.
   bool advance();
-  // Whether memory is a parameter's, which the step writes while it may still read the memory as an input.
-  bool writes(const char* begin, int64_t bytes) const;
 
  private:
   struct Group {

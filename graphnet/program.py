@@ -215,6 +215,7 @@ class Program:
         self._nodes: list[Node] = []  # of each step, for errors
         self._numbers = numbers
         self.constants: dict[Any, Array] = {}
+        self._overwritten: list[Array] = []
         self.updates: dict[int, int] = {}  # number of an update -> its step
         self._fresh: list[tuple[Op, Node, Array]] = []  # sources that give another result at every run
         self._stacks: dict[Value, int] = {}
@@ -247,6 +248,7 @@ class Program:
         outputs = list(zip(self.outputs, self._direct, like))
         fixed = list(self.constants.items())
         plan = _core.Plan(self._program, self.inputs, outputs, fixed, version, self._failed, finish)
+        plan.guard(self._overwritten)
         if self._fresh:
             plan.draw([array for _, _, array in self._fresh], self._draw)
         if self._updated:
@@ -338,6 +340,7 @@ class Program:
         if op.overwrites is not None:
             number: Any = node.attrs["number"]
             memory = tuple(arrays[op.overwrites :])
+            self._overwritten += memory
             step = self._add(node, op.kernel, tuple(arrays[: op.overwrites]), memory, self._numbers[number])
             self.updates[number] = step
             return

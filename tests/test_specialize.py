@@ -94,3 +94,36 @@ def test_training_with_batches_of_any_size() -> None:
     assert step._graphs.traces == 2  # one for all sizes from 2 on
     for a, b in zip(nets[0].parameters(), nets[1].parameters()):
         np.testing.assert_allclose(b.numpy(force=True), a.numpy(force=True), rtol=1e-4, atol=1e-6)
+
+
+def test_a_parameter_may_be_an_input_of_its_own_step() -> None:
+    gn.manual_seed(5)
+    nets = [nn.Linear(4, 4) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    optimizers = [gn.optim.SGD(net.parameters(), lr=0.1, momentum=0.9) for net in nets]
+    step, y = gn.TrainStep(nets[1], nn.MSELoss(), optimizers[1]), gn.ones(4, 4)
+    for _ in range(4):
+        optimizers[0].zero_grad()
+        loss = F.mse_loss(nets[0](nets[0].weight.detach().clone()), y)
+        loss.backward()
+        optimizers[0].step()
+        np.testing.assert_allclose(step(nets[1].weight.data, y).item(), loss.item(), rtol=1e-5)
+    np.testing.assert_allclose(nets[1].weight.numpy(force=True), nets[0].weight.numpy(force=True), rtol=1e-5)
+
+
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "rows apart": lambda x: np.repeat(x, 2, 0)[::2],
+    "column by column": np.asfortranarray,
+    "off alignment": lambda x: np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape),
+    "other byte order": lambda x: x.astype(">f4"),
+    "read-only": lambda x: np.broadcast_to(x[:1], x.shape),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_inputs_in_any_layout(name: str) -> None:
+    net = nn.Linear(4, 3)
+    fast, x = gn.compile(net), np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+    fast(x)
+    given = LAYOUTS[name](x)
+    np.testing.assert_allclose(fast(given).numpy(), net(np.array(given, np.float32)).numpy(force=True), rtol=1e-5)
