@@ -268,7 +268,7 @@ def test_the_pictures_of_the_documentation_can_be_drawn(tmp_path: Path, monkeypa
     monkeypatch.syspath_prepend(str(docs))
     importlib.import_module("pictures").main(tmp_path)
     drawn = {path.name for path in tmp_path.iterdir()}
-    assert drawn == {path.name for path in docs.glob("*.svg")}
+    assert drawn == {path.name for path in docs.glob("*.svg")} - {"kernels.svg"}  # that one is measured
     labels = {name: set(re.findall(r">([^<>]+)</text>", (docs / name).read_text(encoding="utf-8"))) for name in drawn}
     for name in drawn - {"inspect.svg"}:  # that one shows numbers
         assert labels[name] == set(re.findall(r">([^<>]+)</text>", (tmp_path / name).read_text(encoding="utf-8"))), name
