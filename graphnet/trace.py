@@ -16,7 +16,7 @@ from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
 from graphnet.nn.naming import warn_unreached
 from graphnet.places import raised_at
-from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, state
+from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, enable_grad, state
 from graphnet.tensor.adaptation import UndecidedError, adapted, learn
 from graphnet.tensor.control import check_limit
 
@@ -73,7 +73,8 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, max_trips: int | None =
     limit = check_limit("trace", max_trips)
     while True:
         try:
-            with collector_paused():
+            # A graph serves gradients too, whoever asks for it: a surrounding no_grad() is not the network's.
+            with collector_paused(), enable_grad():
                 return _traced(network, inputs, dtype, limit, settings)
         except UndecidedError as error:
             if not learn(error):  # code without source, for one

@@ -627,3 +627,18 @@ def test_a_for_that_a_tensor_ends_is_unrolled_as_far_as_it_goes() -> None:
     for scale in (0.1, 1.0, 9.0):
         x = gn.ones(4) * scale
         assert compiled(x).tolist() == first(x).tolist()
+
+
+def test_a_surrounding_no_grad_is_not_the_networks() -> None:
+    def halved(x: gn.Tensor) -> gn.Tensor:
+        x = x * 1
+        while x.abs().sum() > 1:
+            x /= 2
+        return x.sum()
+
+    x = gn.full((2, 3), 5.0)
+    with gn.no_grad():
+        fast = gn.compile(halved)(x)
+        graph = gn.trace(halved, (2, 3))
+        assert gn.allclose(fast, halved(x))
+    assert gn.allclose(graph.gradient()(x)[1], gn.full((2, 3), 1 / 32))
