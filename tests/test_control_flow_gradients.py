@@ -194,6 +194,22 @@ def test_memory_grows_with_trips_by_the_saved_state_alone(monkeypatch: pytest.Mo
     assert len(scaled.node("while").blocks[1].outputs) == 1  # its gradient needs no state at all
 
 
+def test_dead_code_is_left_out_of_a_copy() -> None:
+    """The graph that is pruned keeps its blocks: states that nothing reads go from the new one alone."""
+
+    def body(a: Any, b: Any, c: Any) -> Any:
+        inner = gn.while_loop(lambda v, w: v.sum() > 1, lambda v, w: (v / 2, w + v), (a, b))
+        return a / 2, inner[0], c * 2
+
+    graph = gn.trace(lambda x: gn.while_loop(lambda a, b, c: a.sum() > 1, body, (x, x, x))[0].sum(), (3,))
+    before = str(graph)
+    smaller = gn.passes.remove_dead(graph)
+    smaller.verify()
+    (loop,) = [node for node in smaller if node.blocks]
+    assert str(graph) == before and len(loop.blocks[1].outputs) == 1
+    graph.verify()
+
+
 def test_training_with_a_loop_is_one_call_and_agrees_with_eager() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:

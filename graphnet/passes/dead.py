@@ -91,10 +91,8 @@ class _Smaller:
             for i in range(count)
             if any(block.inputs[i] in reached for block, (_, reached) in zip(node.blocks, pairs))
         ]
-        for new, _ in pairs:
-            _keep_inputs(new, left)
         self.operands: tuple[Operand, ...] = (node.inputs[0], *(node.inputs[1 + i] for i in left))
-        self.blocks: tuple[Graph, ...] = tuple([new for new, _ in pairs])
+        self.blocks: tuple[Graph, ...] = tuple([_with_inputs(new, left) for new, _ in pairs])
         self.slots = {slot: number for number, slot in enumerate(slots)}
 
     def _loop(self, node: Node, used: set[int]) -> None:
@@ -119,11 +117,10 @@ class _Smaller:
         if condition is not None:
             asked_too = {i for i in range(len(loop.captured)) if condition.inputs[n + i] in asked}
             captured = sorted({*captured, *asked_too})
-        _keep_inputs(new, [*chosen, *(n + i for i in stacks), *(n + k + i for i in captured)])
+        new = _with_inputs(new, [*chosen, *(n + i for i in stacks), *(n + k + i for i in captured)])
         self.blocks = (new,)
         if check is not None:
-            _keep_inputs(check, [*chosen, *(n + i for i in captured)])
-            self.blocks = (check, new)
+            self.blocks = (_with_inputs(check, [*chosen, *(n + i for i in captured)]), new)
         first = node.inputs[:1] if node.op == COUNTED else ()
         states_left = [loop.states[i] for i in chosen]
         self.operands = (*first, *states_left, *(loop.stacks[i] for i in stacks), *(loop.captured[i] for i in captured))
@@ -132,10 +129,14 @@ class _Smaller:
         self.slots = {slot: number for number, slot in enumerate(kept)}
 
 
-def _keep_inputs(block: Graph, left: list[int]) -> None:
-    """Leave out the other inputs of a block, which nothing uses."""
+def _with_inputs(block: Graph, left: list[int]) -> Graph:
+    """A block without the other inputs, which nothing uses."""
+    if len(left) == len(block.inputs):
+        return block
     gone = {node for i, node in enumerate(block.inputs) if i not in set(left)}
-    block.inputs = [block.inputs[i] for i in left]
-    block.nodes = [node for node in block.nodes if node not in gone]
-    for node in gone:
-        del block.types[node]
+    result = Graph(block.name)
+    result.inputs = [block.inputs[i] for i in left]
+    result.nodes = [node for node in block.nodes if node not in gone]
+    result.types = {node: types for node, types in block.types.items() if node not in gone}
+    result.outputs = block.outputs
+    return result

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphnet.dtypes import float64
 from graphnet.errors import (
     ArgumentTypeError,
     DTypeError,
@@ -280,6 +281,21 @@ class Tracer:
         running = self.running()
         return running._record(op, operands, attrs)
 
+    def _widened(self, op: Op, operands: Sequence[Any]) -> list[Any]:
+        """Operands, where whole numbers of a loop become floating-point, in float64 if the network is."""
+        tensors = [v for v in operands if isinstance(v, Base)]
+        whole = [v for v in tensors if isinstance(v, SymbolicTensor) and v._number and not v._dtype.is_floating_point]
+        floating = op.promote == "float" or any(isinstance(v, float) for v in operands)
+        if not whole or len(whole) < len(tensors) or not floating:
+            return list(operands)
+        root = self
+        while root.parent is not None:
+            root = root.parent
+        graph = root.emitter.graph
+        if not any(graph.types[node][0].dtype is float64 for node in graph.inputs):
+            return list(operands)
+        return [apply("cast", v, dtype=float64) if isinstance(v, SymbolicTensor) else v for v in operands]
+
     def refuse_random(self) -> None:
         """Raise TraceError for random numbers in the body of a loop."""
         raise TraceError(
@@ -298,10 +314,10 @@ class Tracer:
                 f"{_site()}{op.name}: a tensor of the graph {graph.name!r} is used after the graph was finished; "
                 "call the graph on data, or make the whole graph within one trace or with block"
             )
-        values: list[Any] = list(operands)
+        values: list[Any] = self._widened(op, operands)
         scope, where = place()
         try:
-            values = prepare(op, operands)
+            values = prepare(op, values)
             inputs: list[Operand] = [self.operand(v) for v in values]
             result = self.emitter.emit(op, inputs, attrs, node_name(op.name, scope, self._named), scope, where)
         except GraphnetError as error:
