@@ -112,7 +112,7 @@ def _traced(
         state.tracer, state.module, state.scope, state.hint, state.max_trips = outer
         closed, tracer.closed = tracer.closed, True
     tracer.closed = closed
-    graph.structure = _outputs(graph, result)
+    graph.structure = _outputs(graph, result, isinstance(network, Graph))
     graph._finish()
     if isinstance(network, Module):
         warn_unreached(network, frozenset(graph.used_parameters()))
@@ -184,17 +184,23 @@ def _spec(name: str, given: Any, default: DType) -> tuple[Any, DType]:
     return given, default
 
 
-def _outputs(graph: Graph, result: Any) -> Any:
-    """Enter the tensors that a network returned as outputs; the nesting with numbers in their places."""
+def _outputs(graph: Graph, result: Any, constants: bool) -> Any:
+    """Enter the tensors that a network returned as outputs; the nesting with numbers in their places.
+
+    Graphs may have constants among them, such as the gradient of a sum; in code they are a mistake.
+    """
     if isinstance(result, (SymbolicTensor, Parameter)):
         graph.outputs.append(result._operand() if isinstance(result, SymbolicTensor) else result)
         return len(graph.outputs) - 1
     if isinstance(result, dict):
-        return {key: _outputs(graph, part) for key, part in result.items()}
+        return {key: _outputs(graph, part, constants) for key, part in result.items()}
     if isinstance(result, (tuple, list)) and type(result) in (tuple, list):
-        return type(result)(_outputs(graph, part) for part in result)
+        return type(result)(_outputs(graph, part, constants) for part in result)
     if isinstance(result, Tensor) and result._buffer:
         graph.outputs.append(graph.updates.get(result, result))
+        return len(graph.outputs) - 1
+    if isinstance(result, Tensor) and constants:
+        graph.outputs.append(result)
         return len(graph.outputs) - 1
     if isinstance(result, Tensor):
         raise TraceError(

@@ -363,3 +363,12 @@ def test_memory_of_a_deep_network_is_reused() -> None:
     program = Program(graph, graph.outputs)
     assert program.plan.size <= 4 * 32 * 64 * 4 < program.plan.unplanned
     assert isinstance(graph.outputs[0], Value) and len(program) == 100
+
+
+def test_a_gradient_that_is_constant() -> None:
+    gradient = gn.trace(lambda x: x.sum(), ("N",)).gradient()
+    compiled = gn.compile(gradient)
+    for size in (3, 4):
+        total, by_x = compiled(gn.arange(size, dtype=gn.float32))
+        assert total.item() == size * (size - 1) / 2
+        assert by_x.tolist() == [1.0] * size
