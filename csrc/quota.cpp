@@ -52,8 +52,9 @@ int cgroup_quota(const std::string& root, const std::string& membership) {
     const std::string controllers = line.substr(first + 1, second - first - 1), path = line.substr(second + 1);
     if (controllers.empty())
       limit = std::min(limit, least(root, path, limit_v2));
-    else if (("," + controllers + ",").find(",cpu,") != std::string::npos)
-      limit = std::min({limit, least(root + "/cpu", path, limit_v1), least(root + "/" + controllers, path, limit_v1)});
+    else if (std::string(",").append(controllers).append(",").find(",cpu,") != std::string::npos)
+      limit = std::min({limit, least(root + "/cpu", path, limit_v1),
+                        least(std::string(root).append("/").append(controllers), path, limit_v1)});
   }
   return limit < kMaxThreads ? std::max(1, static_cast<int>(limit + 0.999)) : kMaxThreads;
 }
