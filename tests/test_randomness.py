@@ -198,3 +198,12 @@ def test_pictures_show_what_a_run_draws_and_leaves() -> None:
     for shown in ("random key of each run", "dropout mask", r"update\n1.running_mean", r"buffer\n1.running_var\n(3,)"):
         assert shown in text
     assert "update" not in gn.trace(net.eval(), ("N", 4)).to_dot()
+
+
+def test_random_numbers_made_while_tracing_are_told() -> None:
+    def noisy(x: gn.Tensor) -> gn.Tensor:
+        return x + gn.randn(3)
+
+    with pytest.warns(gn.GraphnetWarning, match="constants of the graph") as told:
+        gn.trace(noisy, (2, 3))
+    assert told[0].filename == __file__

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphnet.device import check_device
 from graphnet.dtypes import as_dtype, float32, int64
-from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, GraphnetWarning
 from graphnet.keys import Generator, Key, next_key
+from graphnet.places import stack_depth
 from graphnet.tensor import random
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import Base, apply, check_tensor, make
@@ -25,8 +27,15 @@ __all__ = ["normal", "rand", "rand_like", "randint", "randn", "randn_like", "ran
 
 def _key(generator: Any) -> Key:
     """The key of a draw."""
-    if thread.tracer is not None and thread.tracer.looping:
-        thread.tracer.refuse_random()
+    if thread.tracer is not None:
+        if thread.tracer.looping:
+            thread.tracer.refuse_random()
+        warnings.warn(
+            "random numbers drawn while a graph is traced are constants of the graph: every run has the same ones. "
+            "Make them outside and pass them in, or use dropout, which draws anew",
+            GraphnetWarning,
+            stacklevel=stack_depth(),
+        )
     if generator is None:
         return next_key()
     if not isinstance(generator, Generator):
