@@ -36,7 +36,7 @@ def test_metadata() -> None:
     assert "Apache-2.0" in (data["License-Expression"] or data["License"])
     required = importlib.metadata.requires("graphnet") or []
     base = {re.split(r"[<>=!~ ;\[]", r)[0] for r in required if "extra ==" not in r}
-    assert base == {"numpy", "diastatic-malt", "networkx", "rich", "typer"}
+    assert base == {"numpy", "diastatic-malt", "networkx", "rich", "safetensors", "typer"}
     scripts = importlib.metadata.entry_points(group="console_scripts", name="graphnet")
     assert [script.value for script in scripts] == ["graphnet.cli:main"]
 
@@ -65,7 +65,8 @@ def test_digits() -> None:
 
 @pytest.mark.slow
 def test_importing_graphnet_adds_little_to_numpy(tmp_path: Path) -> None:
-    code = "import time, numpy; start = time.process_time(); import graphnet; print(time.process_time() - start)"
+    # The CPU time of this thread: those that NumPy's BLAS started still spin for a while.
+    code = "import time, numpy; start = time.thread_time(); import graphnet; print(time.thread_time() - start)"
     path = os.pathsep.join(p for p in sys.path if p)
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the first run compiles
