@@ -233,8 +233,8 @@ class Buffer(StateTensor):
         >>> from graphnet import nn, zeros
         >>> net = nn.Module()
         >>> net.mean = nn.Buffer(zeros(2))
-        >>> net.state_dict()
-        OrderedDict([('mean', tensor([0., 0.]))])
+        >>> dict(net.state_dict())
+        {'mean': tensor([0., 0.])}
     """
 
     __slots__ = ("persistent",)
