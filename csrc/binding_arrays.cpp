@@ -2,10 +2,10 @@
 
 #include <new>
 
+#include "view.h"
+
 namespace graphnet {
 namespace {
-
-constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
 
 std::string text(PyObject* object) {
   const py::object str = py::reinterpret_steal<py::object>(PyObject_Str(object));
@@ -56,7 +56,7 @@ void parse_array(View& view, PyObject* object, bool output, const char* kernel, 
     throw ValueError(argument(kernel, kind, index) + ": expected rank 16 or less, got " + std::to_string(proxy->nd));
   if (output && !(proxy->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_))
     throw ValueError(argument(kernel, kind, index) + ": expected a writeable array, got a read-only one");
-  const int64_t size = kItemSize[static_cast<int>(view.dtype)];
+  const int64_t size = item_size(view.dtype);
   view.data = proxy->data;
   view.rank = proxy->nd;
   bool empty = false;

@@ -15,6 +15,7 @@
 #include "kernels.h"
 #include "program.h"
 #include "table.h"
+#include "view.h"
 
 namespace graphnet {
 namespace {
@@ -246,13 +247,7 @@ class Plan {
     }
 
     void copy_to(void* data) const {
-      View to = from;
-      to.data = data;
-      int64_t stride = 1;
-      for (int d = to.rank - 1; d >= 0; --d) {
-        to.stride[d] = to.shape[d] == 1 ? 0 : stride;
-        stride *= to.shape[d];
-      }
+      const View to = packed(from, data);
       constexpr int kCopy = static_cast<int>(Id::copy_);
       kernel(kCopy)({&from, 1, &to, 1, nullptr, 0, "copy"});
     }

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "view.h"
+
 namespace graphnet {
 namespace {
 
@@ -108,12 +110,6 @@ void require_reduced_shape(const Call& call) {
 void reduce(const Call& call, const KernelInfo& info) {
   require_one_dtype(call, info);
   require_reduced_shape(call);
-}
-
-int64_t count(const View& view) {
-  int64_t n = 1;
-  for (int i = 0; i < view.rank; ++i) n *= view.shape[i];
-  return n;
 }
 
 void require_nonempty(const Call& call) {

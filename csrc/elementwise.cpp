@@ -7,12 +7,12 @@
 
 #include "pool.h"
 #include "stream.h"
+#include "view.h"
 
 namespace graphnet {
 namespace {
 
-constexpr int kMaxOperands = 4;  // the output, then up to three inputs
-constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
+constexpr int kMaxOperands = 4;           // the output, then up to three inputs
 constexpr int64_t kChunk = 512;           // elements of a strided run that pass through buffers at a time
 constexpr int64_t kStreamChunk = 1024;    // elements that pass through a buffer on their way past the caches
 constexpr int64_t kParallel = 32 * 1024;  // simple elements below which a second thread does not pay
@@ -27,16 +27,6 @@ struct Plan {
   Loop loop;
   bool streamed;  // the output is large and no input: store it past the caches
 };
-
-bool contiguous(const View& view) {
-  int64_t expected = 1;
-  for (int d = view.rank - 1; d >= 0; --d) {
-    if (view.shape[d] == 1) continue;
-    if (view.stride[d] != expected) return false;
-    expected *= view.shape[d];
-  }
-  return true;
-}
 
 int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
 
@@ -62,17 +52,15 @@ bool make_plan(const Call& call, Plan& plan) {
   for (int i = 0; i < call.nin; ++i) views[i + 1] = &call.in[i];
   for (int i = 0; i < plan.operands; ++i) {
     plan.data[i] = static_cast<char*>(views[i]->data);
-    plan.item[i] = kItemSize[static_cast<int>(views[i]->dtype)];
+    plan.item[i] = item_size(views[i]->dtype);
   }
 
   // The common case first: everything contiguous and of one shape, or a single value.
   bool flat = contiguous(out);
-  int64_t total = 1;
-  for (int d = 0; d < out.rank; ++d) total *= out.shape[d];
+  const int64_t total = count(out);
   if (total == 0) return false;
   for (int i = 1; flat && i < plan.operands; ++i) {
-    int64_t n = 1;
-    for (int d = 0; d < views[i]->rank; ++d) n *= views[i]->shape[d];
+    const int64_t n = count(*views[i]);
     flat = n == 1 || (n == total && contiguous(*views[i]));
     plan.stride[i][0] = n == 1 ? 0 : 1;
   }

@@ -7,16 +7,10 @@
 
 #include "check.h"
 #include "pool.h"
+#include "view.h"
 
 namespace graphnet {
-namespace {
-
-double value(const View& view, int64_t offset) {
-  return view.dtype == DType::f32 ? static_cast<double>(static_cast<const float*>(view.data)[offset])
-                                  : static_cast<const double*>(view.data)[offset];
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Entropy::Entropy(const Call& call, int weight_index)
     : rows(call.in[0].shape[0]),
@@ -94,13 +88,6 @@ void each_soft_row(const Call& call, const Entropy& e, F f) {
     body(0, 1);
   else
     parallel(wanted, body);
-}
-
-void put(const View& view, int64_t offset, double x) {
-  if (view.dtype == DType::f32)
-    static_cast<float*>(view.data)[offset] = static_cast<float>(x);
-  else
-    static_cast<double*>(view.data)[offset] = x;
 }
 
 }  // namespace

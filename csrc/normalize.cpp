@@ -4,19 +4,10 @@
 #include <vector>
 
 #include "pool.h"
+#include "view.h"
 
 namespace graphnet {
 namespace {
-
-bool contiguous(const View& view) {
-  int64_t expected = 1;
-  for (int d = view.rank - 1; d >= 0; --d) {
-    if (view.shape[d] == 1) continue;
-    if (view.stride[d] != expected) return false;
-    expected *= view.shape[d];
-  }
-  return true;
-}
 
 // Reduced axes, then kept ones, then reduced ones; axes of size 1 count as either. False for other orders.
 bool split(const Call& call, const View& x, int first_axis, Norm& n) {
@@ -43,18 +34,6 @@ void each_part(const Norm& n, F body) {
   parallel(wanted, [&](int p, int count) {
     body(units * p / count * grain, std::min(n.kept, units * (p + 1) / count * grain));
   });
-}
-
-double value(const View& view, int64_t offset) {
-  return view.dtype == DType::f32 ? static_cast<double>(static_cast<const float*>(view.data)[offset])
-                                  : static_cast<const double*>(view.data)[offset];
-}
-
-void put(const View& view, int64_t offset, double x) {
-  if (view.dtype == DType::f32)
-    static_cast<float*>(view.data)[offset] = static_cast<float>(x);
-  else
-    static_cast<double*>(view.data)[offset] = x;
 }
 
 }  // namespace

@@ -3,11 +3,10 @@
 #include <numeric>
 
 #include "check.h"
+#include "view.h"
 
 namespace graphnet {
 namespace {
-
-constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
 
 struct Run {
   int64_t stride, n;
@@ -22,7 +21,7 @@ struct Runs {
 };
 
 bool make_runs(const View& view, Runs& runs) {
-  const int64_t item = kItemSize[static_cast<int>(view.dtype)];
+  const int64_t item = item_size(view.dtype);
   runs.begin = reinterpret_cast<intptr_t>(view.data);
   for (int d = 0; d < view.rank; ++d) {
     if (view.shape[d] == 0) return false;

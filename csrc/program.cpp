@@ -6,6 +6,7 @@
 #include "check.h"
 #include "kernels.h"
 #include "table.h"
+#include "view.h"
 
 namespace graphnet {
 
@@ -32,28 +33,10 @@ int copy_kernel() {
   return id;
 }
 
-int64_t elements(const View& view) {
-  int64_t count = 1;
-  for (int d = 0; d < view.rank; ++d) count *= view.shape[d];
-  return count;
-}
-
-// The same shape in row-major memory elsewhere.
-View packed(const View& like, void* data) {
-  View view = like;
-  view.data = data;
-  int64_t stride = 1;
-  for (int d = view.rank - 1; d >= 0; --d) {
-    view.stride[d] = view.shape[d] == 1 ? 0 : stride;
-    stride *= view.shape[d];
-  }
-  return view;
-}
-
 void copy(const View& from, const View& to) { kernel(copy_kernel())({&from, 1, &to, 1, nullptr, 0, "copy"}); }
 
 void expect(const View& view, DType dtype, const char* what) {
-  if (view.dtype != dtype || elements(view) != 1)
+  if (view.dtype != dtype || count(view) != 1)
     throw ValueError(std::string("program: ") + what + (dtype == DType::b8 ? " is one bool" : " is one int64"));
 }
 
@@ -110,8 +93,7 @@ void Program::middle(int step, const View& condition) {
 void Program::close(int step) { inside(step, {Kind::branch, Kind::loop, Kind::repeat}).end = size(); }
 
 int Program::add_stack(const View& element) {
-  static constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
-  stacks_.emplace_back(elements(element) * kItemSize[static_cast<int>(element.dtype)]);
+  stacks_.emplace_back(count(element) * item_size(element.dtype));
   return static_cast<int>(stacks_.size()) - 1;
 }
 
@@ -253,8 +235,8 @@ bool Program::light() const {
   int64_t total = 0;
   for (const Step& step : steps_) {
     if (step.kind != Kind::call) return false;
-    for (const View& view : step.in) total += elements(view);
-    for (const View& view : step.out) total += elements(view);
+    for (const View& view : step.in) total += count(view);
+    for (const View& view : step.out) total += count(view);
   }
   return total <= 2 * kLight;
 }

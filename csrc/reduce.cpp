@@ -8,11 +8,11 @@
 
 #include "check.h"
 #include "pool.h"
+#include "view.h"
 
 namespace graphnet {
 namespace {
 
-constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
 constexpr int64_t kParallel = 32 * 1024;  // elements from which a second thread pays
 
 struct Dim {
@@ -41,7 +41,7 @@ void make_plan(const Call& call, Plan& plan) {
     Dim dim{x.shape[d], x.stride[d], out.stride[d], out.shape[d] == 1};
     if (dim.in < 0) {  // any order will do, as long as the output turns too
       plan.in += dim.in * (dim.n - 1) * plan.item;
-      plan.out += dim.out * (dim.n - 1) * kItemSize[static_cast<int>(out.dtype)];
+      plan.out += dim.out * (dim.n - 1) * item_size(out.dtype);
       dim.in = -dim.in;
       dim.out = -dim.out;
     }
@@ -172,12 +172,6 @@ void run_plan(Plan& plan) {
   fold.finish(states.data(), plan.out, 1, 1, plan.scale);
 }
 
-int64_t count(const View& view) {
-  int64_t n = 1;
-  for (int d = 0; d < view.rank; ++d) n *= view.shape[d];
-  return n;
-}
-
 }  // namespace
 
 void run_reduce(const Call& call, const Fold* fold, Kernel fallback, Kernel copy) {
@@ -185,21 +179,15 @@ void run_reduce(const Call& call, const Fold* fold, Kernel fallback, Kernel copy
   if (fold == nullptr || count(x) == 0 || count(out) == 0) return fallback(call);
   Plan plan;
   plan.fold = fold;
-  plan.item = kItemSize[static_cast<int>(x.dtype)];
+  plan.item = item_size(x.dtype);
   plan.scale = param(call, 0, 1);
   make_plan(call, plan);
   if (plan.rank == 0) plan.dim[plan.rank++] = {1, 1, 1, true};
   if (plan.dim[plan.rank - 1].in == 1) return run_plan(plan);
 
   // Strided inside: reduce a contiguous copy.
-  View dense = x;
-  int64_t stride = 1;
-  for (int d = x.rank - 1; d >= 0; --d) {
-    dense.stride[d] = x.shape[d] == 1 ? 0 : stride;
-    stride *= x.shape[d];
-  }
-  const std::unique_ptr<char[]> memory(new char[static_cast<size_t>(stride * plan.item)]);
-  dense.data = memory.get();
+  const std::unique_ptr<char[]> memory(new char[static_cast<size_t>(count(x) * plan.item)]);
+  const View dense = packed(x, memory.get());
   copy({&x, 1, &dense, 1, nullptr, 0, "copy"});
   Plan again;
   again.fold = fold;
@@ -217,8 +205,7 @@ void run_arg_reduce(const Call& call, BestIndex best, Kernel fallback) {
   int rank = 0;
   for (int d = 0; d < x.rank; ++d)
     if (d != axis && x.shape[d] != 1) dims[rank++] = {x.shape[d], x.stride[d], out.stride[d], false};
-  each_index(dims, rank, static_cast<const char*>(x.data), kItemSize[static_cast<int>(x.dtype)],
-             static_cast<char*>(out.data), 8,
+  each_index(dims, rank, static_cast<const char*>(x.data), item_size(x.dtype), static_cast<char*>(out.data), 8,
              [&](const char* in, char* to) { *reinterpret_cast<int64_t*>(to) = best(in, x.shape[axis]); });
 }
 

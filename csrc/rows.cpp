@@ -10,11 +10,11 @@
 #include "entropy.h"
 #include "pool.h"
 #include "stream.h"
+#include "view.h"
 
 namespace graphnet {
 namespace {
 
-constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
 constexpr int64_t kParallel = 16 * 1024;  // bytes of a kernel's main operand from which a second thread pays
 
 int wanted_threads(int64_t bytes) { return static_cast<int>(std::min<int64_t>(bytes / kParallel, 1024)); }
@@ -29,44 +29,6 @@ void copy_row(void* to, int64_t to_step, const void* from, int64_t from_step, in
     copy_row<uint32_t>(to, to_step, from, from_step, n);
   else
     copy_row<uint64_t>(to, to_step, from, from_step, n);
-}
-
-// Where row `index` of all but the last dimension starts, in elements.
-int64_t row_offset(const View& view, int64_t index) {
-  int64_t offset = 0;
-  for (int d = view.rank - 2; d >= 0; --d) {
-    offset += index % view.shape[d] * view.stride[d];
-    index /= view.shape[d];
-  }
-  return offset;
-}
-
-bool contiguous(const View& view) {
-  int64_t expected = 1;
-  for (int d = view.rank - 1; d >= 0; --d) {
-    if (view.shape[d] == 1) continue;
-    if (view.stride[d] != expected) return false;
-    expected *= view.shape[d];
-  }
-  return true;
-}
-
-int64_t count(const View& view) {
-  int64_t n = 1;
-  for (int d = 0; d < view.rank; ++d) n *= view.shape[d];
-  return n;
-}
-
-double value(const View& view, int64_t offset) {
-  return view.dtype == DType::f32 ? static_cast<double>(static_cast<const float*>(view.data)[offset])
-                                  : static_cast<const double*>(view.data)[offset];
-}
-
-void set_value(const View& view, int64_t offset, double x) {
-  if (view.dtype == DType::f32)
-    static_cast<float*>(view.data)[offset] = static_cast<float>(x);
-  else
-    static_cast<double*>(view.data)[offset] = x;
 }
 
 bool hard_labels_only(const Entropy& e, const View& x) {
@@ -84,7 +46,7 @@ int64_t rows_together(int64_t n, int64_t item) {
 void run_softmax(const Call& call, RowFunction f) {
   const View &x = call.in[0], &y = call.out[0];
   const int last = x.rank - 1;
-  const int64_t n = x.shape[last], item = kItemSize[static_cast<int>(x.dtype)];
+  const int64_t n = x.shape[last], item = item_size(x.dtype);
   const int64_t total = count(x);
   if (total == 0) return;
   const int64_t rows = total / n;
@@ -100,8 +62,8 @@ void run_softmax(const Call& call, RowFunction f) {
     const int64_t end = rows * (part + 1) / parts;
     for (int64_t i = rows * part / parts; i < end; i += together) {
       const int64_t m = std::min(together, end - i);
-      const char* in = from + item * (flat ? i * n : row_offset(x, i));
-      char* out = to + item * (flat ? i * n : row_offset(y, i));
+      const char* in = from + item * (flat ? i * n : offset_of(x, last, i));
+      char* out = to + item * (flat ? i * n : offset_of(y, last, i));
       if (!dense_x) {
         copy_row(buffer.get(), 1, in, x.stride[last], n, item);
         in = reinterpret_cast<const char*>(buffer.get());
@@ -127,7 +89,7 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
     double loss, weight;
   };
   Sums sums[kMaxParts];  // as many as there are parts: clearing all took longer than a small batch
-  const int64_t item = kItemSize[static_cast<int>(x.dtype)], together = rows_together(e.classes, item);
+  const int64_t item = item_size(x.dtype), together = rows_together(e.classes, item);
   int used = 1;
   const auto body = [&](int part, int parts) {
     if (part == 0) used = parts;
@@ -144,7 +106,7 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
         if (labels[r] >= 0) loss[r] *= w;
         s.loss += loss[r];
         s.weight += w;
-        if (e.reduction == 0) set_value(out, (i + r) * out.stride[0], loss[r]);
+        if (e.reduction == 0) put(out, (i + r) * out.stride[0], loss[r]);
       }
     }
     sums[part] = s;
@@ -159,7 +121,7 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
     total.loss += sums[i].loss;
     total.weight += sums[i].weight;
   }
-  if (e.reduction != 0) set_value(out, 0, e.reduction == 1 ? total.loss / total.weight : total.loss);
+  if (e.reduction != 0) put(out, 0, e.reduction == 1 ? total.loss / total.weight : total.loss);
 }
 
 void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel fallback) {
@@ -167,7 +129,7 @@ void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel
   const Entropy e(call, 3);
   if (!hard_labels_only(e, x) || !(e.classes == 1 || out.stride[1] == 1)) return fallback(call);
   const double scale = e.reduction == 1 ? 1 / e.total_weight() : 1;
-  const int64_t item = kItemSize[static_cast<int>(x.dtype)];
+  const int64_t item = item_size(x.dtype);
   const int64_t n = e.classes, together = rows_together(n, item);
   const bool streamed = x.data != out.data && e.rows * n * item > kStreamBytes && n >= 64 && contiguous(out);
   const auto body = [&](int part, int parts) {
@@ -206,7 +168,7 @@ void run_optimizer(const Call& call, StepFunction f, const double* params, Kerne
   bool flat = contiguous(call.in[0]);
   for (int i = 0; flat && i < call.nout; ++i) flat = contiguous(call.out[i]);
   if (!flat) return fallback(call);
-  const int64_t n = count(call.in[0]), item = kItemSize[static_cast<int>(call.in[0].dtype)];
+  const int64_t n = count(call.in[0]), item = item_size(call.in[0].dtype);
   const auto body = [&](int part, int parts) {
     // Whole cache lines for each thread.
     const int64_t begin = n * part / parts / 64 * 64, end = part + 1 == parts ? n : n * (part + 1) / parts / 64 * 64;
@@ -234,15 +196,6 @@ bool contiguous_tail(const View& view, int skip, int64_t* length) {
   return true;
 }
 
-int64_t offset_of(const View& view, int rank, int64_t index) {
-  int64_t offset = 0;
-  for (int d = rank - 1; d >= 0; --d) {
-    offset += index % view.shape[d] * view.stride[d];
-    index /= view.shape[d];
-  }
-  return offset;
-}
-
 int64_t row_of(const Call& call, int64_t index, int64_t rows) {
   const int64_t row = index < 0 ? index + rows : index;
   if (row < 0 || row >= rows)
@@ -265,7 +218,7 @@ void run_take(const Call& call, Kernel fallback) {
   int64_t n = 0, m = 0;
   if (call.nin > 2 || x.dtype == DType::b8 || !contiguous_tail(x, 1, &n) || !contiguous_tail(out, idx.rank, &m))
     return fallback(call);
-  const int64_t item = kItemSize[static_cast<int>(x.dtype)], indices = count(idx);
+  const int64_t item = item_size(x.dtype), indices = count(idx);
   const int64_t* at = static_cast<const int64_t*>(idx.data);
   for (int64_t i = 0; i < indices; ++i) {
     const int64_t row = row_of(call, at[offset_of(idx, idx.rank, i)], x.shape[0]);
@@ -278,7 +231,7 @@ void run_index_add(const Call& call, Kernel fallback) {
   const View &g = call.in[0], &idx = call.in[1], &out = call.out[0];
   int64_t n = 0, m = 0;
   if (call.nin > 2 || !contiguous_tail(g, idx.rank, &n) || !contiguous_tail(out, 1, &m)) return fallback(call);
-  const int64_t item = kItemSize[static_cast<int>(g.dtype)], indices = count(idx);
+  const int64_t item = item_size(g.dtype), indices = count(idx);
   const int64_t* at = static_cast<const int64_t*>(idx.data);
   for (int64_t i = 0; i < indices; ++i) row_of(call, at[offset_of(idx, idx.rank, i)], out.shape[0]);
   for (int64_t i = 0; i < indices; ++i) {
@@ -310,7 +263,7 @@ void run_concat(const Call& call, Kernel copy) {
     View part = out;
     part.shape[axis] = call.in[i].shape[axis];
     if (part.shape[axis] == 1) part.stride[axis] = 0;
-    part.data = static_cast<char*>(out.data) + start * out.stride[axis] * kItemSize[static_cast<int>(out.dtype)];
+    part.data = static_cast<char*>(out.data) + start * out.stride[axis] * item_size(out.dtype);
     copy({&call.in[i], 1, &part, 1, nullptr, 0, call.kernel});
     start += call.in[i].shape[axis];
   }

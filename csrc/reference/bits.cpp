@@ -27,15 +27,6 @@ void map_pairs(const Call& call, F f) {
   });
 }
 
-// Integers wrap.
-template <class T>
-auto bits(T x) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<std::make_unsigned_t<T>>(x);
-  else
-    return x;
-}
-
 template <class F>
 void running(const Call& call, int first, F f) {
   const View &x = call.in[0], &out = call.out[0];

@@ -10,15 +10,6 @@
 namespace graphnet::reference {
 namespace {
 
-// Integers wrap: arithmetic in unsigned, where that is defined.
-template <class T>
-auto bits(T x) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<std::make_unsigned_t<T>>(x);
-  else
-    return x;
-}
-
 [[noreturn]] void division_by_zero(const Call& call) {
   throw ValueError(std::string(call.kernel) + ": integer division by zero");
 }

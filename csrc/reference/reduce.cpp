@@ -35,32 +35,20 @@ void fold_from_first(const Call& call, F f) {
   fold<T>(call, f);
 }
 
-// Row-major strides for a temporary of out's shape.
-View packed_like(const View& out, void* data) {
-  View view = out;
-  view.data = data;
-  int64_t stride = 1;
-  for (int d = out.rank - 1; d >= 0; --d) {
-    view.stride[d] = out.shape[d] == 1 ? 0 : stride;
-    stride *= out.shape[d];
-  }
-  return view;
-}
-
 template <class T>
 void sum_float(const Call& call) {
   const View &x = call.in[0], &out = call.out[0];
   const double scale = param(call, 0, 1);
   std::vector<double> total(static_cast<size_t>(count(out))), lost(total.size());
-  const View packed = packed_like(out, nullptr);
-  walk<2>(x, {&packed, &x}, [&](const auto& at_) {
+  const View sums = packed(out, nullptr);
+  walk<2>(x, {&sums, &x}, [&](const auto& at_) {
     const double value = static_cast<double>(*at<T>(x, at_[1]));
     double &t = total[static_cast<size_t>(at_[0])], &c = lost[static_cast<size_t>(at_[0])];
     const double s = t + value;
     c += std::fabs(t) >= std::fabs(value) ? (t - s) + value : (value - s) + t;
     t = s;
   });
-  walk<2>(out, {&out, &packed}, [&](const auto& at_) {
+  walk<2>(out, {&out, &sums}, [&](const auto& at_) {
     const double t = total[static_cast<size_t>(at_[1])];
     // The compensation of an infinite sum is NaN.
     *at<T>(out, at_[0]) = static_cast<T>((std::isfinite(t) ? t + lost[static_cast<size_t>(at_[1])] : t) * scale);

@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <type_traits>
 
 #include "../core.h"
+#include "../view.h"
 
 namespace graphnet::reference {
 
@@ -42,10 +44,13 @@ void visit_number(DType dtype, F&& f) {
     });
 }
 
-inline int64_t count(const View& view) {
-  int64_t n = 1;
-  for (int i = 0; i < view.rank; ++i) n *= view.shape[i];
-  return n;
+// Integers wrap: arithmetic in unsigned, where that is defined.
+template <class T>
+auto bits(T x) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<std::make_unsigned_t<T>>(x);
+  else
+    return x;
 }
 
 // Reads an element; bool comes out as 0 or 1.
