@@ -1,5 +1,7 @@
 #include "program.h"
 
+#include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -125,17 +127,24 @@ void Program::set_param(int step, int index, double value) {
 
 void Program::watch(View* view) { watched_.push_back(view); }
 
-int Program::external(const void* base, int64_t bytes) {
-  std::vector<View*> views = watched_;
+// The views in the order of their memory: a program may have thousands of external places among thousands of views.
+void Program::index_views() {
+  by_address_ = watched_;
   for (Step& step : steps_) {
-    for (View& view : step.in) views.push_back(&view);
-    for (View& view : step.out) views.push_back(&view);
+    for (View& view : step.in) by_address_.push_back(&view);
+    for (View& view : step.out) by_address_.push_back(&view);
   }
+  std::stable_sort(by_address_.begin(), by_address_.end(),
+                   [](const View* a, const View* b) { return std::less<>()(a->data, b->data); });
+}
+
+int Program::external(const void* base, int64_t bytes) {
+  if (by_address_.empty()) index_views();
+  const auto begin = reinterpret_cast<intptr_t>(base);
+  const auto offset = [begin](const View* view) { return reinterpret_cast<intptr_t>(view->data) - begin; };
+  auto at = std::partition_point(by_address_.begin(), by_address_.end(), [&](const View* v) { return offset(v) < 0; });
   std::vector<Place> places;
-  for (View* view : views) {
-    const auto offset = reinterpret_cast<intptr_t>(view->data) - reinterpret_cast<intptr_t>(base);
-    if (offset >= 0 && offset < bytes) places.push_back({view, offset});
-  }
+  for (; at != by_address_.end() && offset(*at) < bytes; ++at) places.push_back({*at, offset(*at)});
   external_.push_back(std::move(places));
   return static_cast<int>(external_.size()) - 1;
 }

@@ -28,7 +28,8 @@ class Program {
 
   // Has a view of the caller's own follow where memory goes.
   void watch(View* view);
-  // Memory that will lie elsewhere for a run, such as an input's: gives it a number. All steps are there by then.
+  // Memory that will lie elsewhere for a run, such as an input's: gives it a number. All steps and watched views are
+  // there by then, and nothing was relocated yet.
   int external(const void* base, int64_t bytes);
   void relocate(int number, void* data);
 
@@ -71,6 +72,7 @@ class Program {
     int64_t index = 0;  // of a loop: which element of its stacks the running trip is about
   };
 
+  void index_views();
   int control(Kind kind, std::vector<View> in, std::vector<View> out);
   Step& inside(int step, std::initializer_list<Kind> kinds);
   void run_steps(int begin, int end);
@@ -85,6 +87,7 @@ class Program {
 
   std::vector<Step> steps_;
   std::vector<View*> watched_;
+  std::vector<View*> by_address_;  // all views and watched ones, once `external` was asked; empty before
   std::vector<std::vector<Place>> external_;
   std::vector<Stack> stacks_;
   const std::function<void()>* poll_ = nullptr;
