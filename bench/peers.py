@@ -1,4 +1,4 @@
-"""What the kernel benchmarks share: taking turns, keeping peers' threads apart, and knowing the machine."""
+"""What the kernel benchmarks share: taking turns, setting threads, and knowing the machine."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.turns import near, parked
 from graphnet import _core
 
 
@@ -59,18 +60,6 @@ def set_threads(threads: int, torch: Any) -> None:
         torch.set_num_threads(threads)
 
 
-def parked(patience: float = 0.5) -> bool:
-    """Wait until no thread of this process runs any more: OpenBLAS's workers spin for some 25 ms after their turn, and
-    would hold the processor that the next contestant's second thread needs. False where they never stop."""
-    until = time.perf_counter() + patience
-    while time.perf_counter() < until:
-        before = time.process_time()
-        time.sleep(0.002)
-        if time.process_time() - before < 0.0005:
-            return True
-    return False
-
-
 def seconds(f: Callable[[], Any], repeat: int) -> float:
     """Time of one call."""
     start = time.perf_counter()
@@ -89,15 +78,14 @@ def measure(
         for name, f in functions.items():
             if threads > 1:
                 parked()
-                seconds(f, max(1, repeat[name] // 4))  # wakes its own workers
+                seconds(f, 2 * repeat[name])  # wakes its own workers and lets the system place them
             times[name].append(seconds(f, repeat[name]))
     return times
 
 
 def near_cores() -> bool:
-    """Whether the two processors are two near cores now: not two threads of one core, and not on far dies."""
-    trip, first, second = _core.probe()
-    return 75 < trip < 200 and min(first, second) > 0.8 * max(first, second)
+    """Whether the two processors are two near cores now."""
+    return near(*_core.probe())
 
 
 def machine(torch: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     python -m bench.step [--threads N] [--rounds N] [--networks NAME,...] [--contestants NAME,...] [--out FILE]
 
 Every contestant has a process of its own, so that no library's waiting threads disturb another. They take turns of some
-milliseconds, forwards and backwards (ABBA), with a pause before each turn in which the last one's threads fall asleep.
+milliseconds, forwards and backwards (ABBA); before each turn the last one's threads fall asleep.
 All start from the same weights and must agree on them after three steps. A ratio is the median over the rounds of
 (graphnet compiled / contestant) within a round: below 1, graphnet is faster.
 
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bench.contestants import CONTESTANTS, Contestant, make_case, version
+from bench.turns import near, parked
 
 # Name, widths, batch, and what graphnet's step and inference may take of the best contestant's time.
 NETWORKS: dict[str, tuple[list[int], int, float, float]] = {
@@ -49,10 +50,10 @@ def timed(run: Callable[[], Any], count: int) -> float:
     return (time.perf_counter() - start) / count
 
 
-def turn(run: Callable[[], Any]) -> float:
-    """Seconds for one run, from about TURN seconds of runs after some to warm up."""
+def turn(run: Callable[[], Any], warm: float) -> float:
+    """Seconds for one run, from about TURN seconds of runs after at least `warm` seconds of others."""
     count, took = 1, timed(run, 1)
-    while took * count < TURN / 3:
+    while took * count < warm:
         count *= 3
         took = timed(run, count)
     return timed(run, max(1, round(TURN / took)))
@@ -81,7 +82,7 @@ def work(name: str, given: BinaryIO, answers: BinaryIO) -> None:
                 answer = _core.probe()
             else:
                 run = getattr(contestant, what)
-                answer = None if run is None else turn(run)
+                answer = None if run is None else turn(run, *arguments)
         except Exception as error:  # told to the other side, which goes on without it
             answer = error
         pickle.dump(answer, answers)
@@ -95,6 +96,7 @@ class Worker:
         self.name = name
         command = [sys.executable, "-m", "bench.step", "--worker", name]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = self._process.pid
 
     def ask(self, *what: Any) -> Any:
         """Have it do something."""
@@ -112,12 +114,6 @@ class Worker:
         pickle.dump(("end",), self._process.stdin)
         self._process.stdin.close()
         self._process.wait()
-
-
-def near_cores(worker: Worker) -> bool:
-    """Whether the two processors are two cores near each other."""
-    trip, first, second = worker.ask("probe")
-    return bool(75 < trip < 200 and min(first, second) > 0.8 * max(first, second))
 
 
 def start(workers: list[Worker], widths: list[int], batch: int) -> list[Worker]:
@@ -147,14 +143,15 @@ def measure(workers: list[Worker], threads: int, rounds: int, patience: float) -
         times: dict[str, list[float]] = {}
         for number in range(rounds):
             until = time.monotonic() + patience
-            while threads > 1 and not near_cores(workers[0]):
+            while threads > 1 and not near(*workers[0].ask("probe")):
                 if time.monotonic() > until:
                     result["placed"] = False
                     break
                 time.sleep(0.05)
             for worker in workers if number % 2 == 0 else workers[::-1]:
-                time.sleep(0.002 if threads == 1 else 0.03)
-                seconds = worker.ask(kind)
+                parked([w.process for w in workers])
+                # Threads that slept are placed by the system, which may take some 10 ms.
+                seconds = worker.ask(kind, TURN / 3 if threads == 1 else 2 * TURN)
                 if seconds is not None:
                     times.setdefault(worker.name, []).append(seconds)
         mine = times["compiled"]

@@ -1,6 +1,9 @@
 // Workers spin for about a millisecond after a region and then sleep on a condition variable, so that a training loop
 // pays 0.2 us for a region and an idle process pays nothing.
 //
+// A sleeping worker is woken on another processor than its caller's: Linux may put it beside the caller, which does not
+// sleep, and then takes some 10 ms to move it (a product ran at a third of its rate for that long).
+//
 // One region at a time: whoever finds the pool taken (another thread, or a body that starts a region) runs alone, which
 // is right for many Python threads and cannot deadlock. After fork the child has no workers: it forgets the parent's
 // pool (its threads do not exist there) and starts a new one when first needed.
@@ -61,6 +64,7 @@ class Worker {
     if (asleep_.load(std::memory_order_seq_cst)) {
       {
         const std::lock_guard<std::mutex> lock(mutex_);
+        if (asleep_.load(std::memory_order_relaxed)) keep_off_this_processor();
       }
       wake_.notify_one();
     }
@@ -105,7 +109,21 @@ class Worker {
     asleep_.store(true, std::memory_order_seq_cst);
     wake_.wait(lock, [&] { return (now = given_.load(std::memory_order_seq_cst)) != seen; });
     asleep_.store(false, std::memory_order_relaxed);
+    if (moved_) pthread_setaffinity_np(pthread_self(), sizeof allowed_, &allowed_);
+    moved_ = false;
     return now;
+  }
+
+  // Called with the mutex while the thread sleeps; once awake it may run anywhere again. Where that is not permitted,
+  // or there is no other processor, it wakes where the system likes.
+  void keep_off_this_processor() {
+    if (moved_) return;  // it was woken for an earlier region and has not got to run yet
+    const int here = sched_getcpu();
+    const pthread_t thread = thread_.native_handle();
+    if (here < 0 || here >= CPU_SETSIZE || pthread_getaffinity_np(thread, sizeof allowed_, &allowed_) != 0) return;
+    cpu_set_t others = allowed_;
+    CPU_CLR(static_cast<size_t>(here), &others);
+    moved_ = CPU_COUNT(&others) > 0 && pthread_setaffinity_np(thread, sizeof others, &others) == 0;
   }
 
   // Written by the caller, read by the thread.
@@ -121,6 +139,8 @@ class Worker {
   std::atomic<bool> asleep_{false};
   alignas(128) std::mutex mutex_;
   std::condition_variable wake_;
+  cpu_set_t allowed_{};  // with the mutex: where the thread may run
+  bool moved_ = false;
   const int part_;
   std::thread thread_;
 };

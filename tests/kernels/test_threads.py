@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -76,6 +77,21 @@ def test_many_callers(rng):
     for t in threads:
         t.join()
     assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity here")
+def test_a_woken_worker_may_run_anywhere_again(rng):
+    x = sample(rng, (300, 300), np.float32)
+    for _ in range(3):
+        call("matmul", (x, x), x.shape, np.float32)
+        time.sleep(0.02)  # it falls asleep, and is woken on another processor than this thread's
+    call("matmul", (x, x), x.shape, np.float32)
+    allowed = os.sched_getaffinity(0)
+    tasks = [int(task) for task in os.listdir("/proc/self/task")]
+    until = time.monotonic() + 5
+    while any(os.sched_getaffinity(task) != allowed for task in tasks) and time.monotonic() < until:
+        time.sleep(0.001)
+    assert [os.sched_getaffinity(task) for task in tasks] == [allowed] * len(tasks)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
