@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import NoneType
 from typing import Any
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphError, UninitializedError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphError, UninitializedError, kind_of
 from graphnet.explain import Explanation, explain
 from graphnet.graph import Graph
 from graphnet.ir import TensorType, Value
@@ -190,7 +190,7 @@ class TrainStep:
             if isinstance(value, type) or not callable(value):
                 raise ArgumentTypeError(f"TrainStep: expects {what}, got {value!r:.60}")
         if not isinstance(optimizer, Optimizer):
-            raise ArgumentTypeError(f"TrainStep: expects an optimizer, got a {type(optimizer).__name__}")
+            raise ArgumentTypeError(f"TrainStep: expects an optimizer, got {kind_of(optimizer)}")
         self.network, self.loss, self.optimizer = network, loss, optimizer
         self.max_trips = check_limit("TrainStep", max_trips)
         self._graphs = Specialized(self._gradient)

@@ -131,3 +131,15 @@ class UnregisteredModuleWarning(GraphnetWarning):
 
 class UnreachedLazyWarning(GraphnetWarning):
     """A forward pass left lazy layers behind whose sizes are still unknown."""
+
+
+def with_article(noun: str) -> str:
+    """The noun with "a" or "an" before it."""
+    return f"{'an' if noun[:1].lower() in 'aeio' or noun == 'ndarray' else 'a'} {noun}"
+
+
+def kind_of(value: object) -> str:
+    """What a value is, as errors show it: "an int", "a Linear", "the class Linear", "None"."""
+    if value is None:
+        return "None"
+    return f"the class {value.__name__}" if isinstance(value, type) else with_article(type(value).__name__)

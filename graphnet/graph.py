@@ -10,7 +10,7 @@ import numpy as np
 
 from graphnet import export, ir
 from graphnet.dtypes import as_dtype, float32
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, kind_of
 from graphnet.explain import Explanation, explain
 from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nesting import nest
@@ -170,7 +170,7 @@ class Graph(ir.Graph):
         tracer = self._open("output")
         for value in values:
             if not isinstance(value, (SymbolicTensor, Parameter)):
-                raise ArgumentTypeError(f"output: expects tensors of the graph, got a {type(value).__name__}")
+                raise ArgumentTypeError(f"output: expects tensors of the graph, got {kind_of(value)}")
             if isinstance(value, SymbolicTensor) and value._tracer is not tracer:
                 raise GraphError("output: the tensor belongs to another graph")
             self.outputs.append(value._operand() if isinstance(value, SymbolicTensor) else value)
@@ -181,7 +181,7 @@ class Graph(ir.Graph):
         """Apply a module as a layer of this graph, under a name."""
         self._open("call")
         if not isinstance(layer, Module):
-            raise ArgumentTypeError(f"call: expects a module, got a {type(layer).__name__}")
+            raise ArgumentTypeError(f"call: expects a module, got {kind_of(layer)}")
         name = self._name(type(layer).__name__.lower() if name is None else name)
         self._layers.add_module(name, layer)
         state.hint = (layer, name)

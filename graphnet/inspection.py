@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from graphnet.drawing import draw
-from graphnet.errors import ArgumentError, ArgumentTypeError, TraceError
+from graphnet.errors import ArgumentError, ArgumentTypeError, TraceError, kind_of
 from graphnet.export.grid import as_html, as_text
 from graphnet.export.look import Values, number_text
 from graphnet.graph import Graph
@@ -204,14 +204,13 @@ def inspect(network: Any, *inputs: Any, loss: Callable[[Any], Any] | None = None
         1 (ReLU, ...): all 8 units are 0 for all 16 rows (dead)
     """
     if isinstance(network, type) or not callable(network):
-        kind = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
-        raise ArgumentTypeError(f"inspect: expects a module, a graph or a function, got {kind}")
+        raise ArgumentTypeError(f"inspect: expects a module, a graph or a function, got {kind_of(network)}")
     if not inputs:
         raise ArgumentError("inspect: give a batch for each input, such as gn.inspect(net, x)")
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 1:
         raise ArgumentError(f"inspect: limit is a number above 1, got {limit!r}")
     if loss is not None and not callable(loss):
-        raise ArgumentTypeError(f"inspect: loss is a function of the network's result, got a {type(loss).__name__}")
+        raise ArgumentTypeError(f"inspect: loss is a function of the network's result, got {kind_of(loss)}")
     shapes = [i for i in inputs if isinstance(i, tuple)]
     if shapes:
         raise ArgumentTypeError(f"inspect: expects tensors or arrays with data, got the tuple {shapes[0]!r}")

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from graphnet.errors import ArgumentError, DTypeError
+from graphnet.errors import ArgumentError, DTypeError, kind_of
 from graphnet.program import plain_matmul, run_kernel
 
 __all__ = [
@@ -44,7 +44,7 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 def _new(what: str, like: Any, shape: tuple[int, ...]) -> Array:
     if not isinstance(like, np.ndarray):
-        raise DTypeError(f"{what}: expects NumPy arrays, got a {type(like).__name__}")
+        raise DTypeError(f"{what}: expects NumPy arrays, got {kind_of(like)}")
     return np.empty(shape, like.dtype)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from graphnet import nn
 from graphnet.dtypes import DType, as_dtype
-from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError, MissingPackageError
+from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError, MissingPackageError, kind_of
 from graphnet.nn import Module, Parameter
 from graphnet.nn import functional as nn_functional
 from graphnet.tensor import Tensor, creation, functions
@@ -48,8 +48,7 @@ def from_torch(module: Any) -> Module:
     except ImportError as error:
         raise MissingPackageError("from_torch needs PyTorch: pip install torch") from error
     if not isinstance(module, torch.nn.Module):
-        kind = f"the class {module.__name__}" if isinstance(module, type) else f"a {type(module).__name__}"
-        raise ArgumentTypeError(f"from_torch: expects a torch.nn.Module, got {kind}")
+        raise ArgumentTypeError(f"from_torch: expects a torch.nn.Module, got {kind_of(module)}")
     return _Converter(torch).module(module, "")
 
 

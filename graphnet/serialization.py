@@ -27,6 +27,7 @@ from graphnet.errors import (
     FileFormatError,
     GraphnetError,
     MissingFileError,
+    kind_of,
 )
 from graphnet.nn import Module, Parameter
 from graphnet.optim import Optimizer
@@ -193,20 +194,20 @@ class _Encoder:
         elif isinstance(value, (set, frozenset)):
             hint = "; save a list"
         raise ArgumentTypeError(
-            f"save: {_shown(path)} is a {type(value).__name__}, which cannot be saved: tensors, numbers, strings, "
+            f"save: {_shown(path)} is {kind_of(value)}, which cannot be saved: tensors, numbers, strings, "
             f"None, lists, tuples and dicts can{hint}"
         )
 
     def _key(self, key: Any, path: tuple[Any, ...]) -> Any:
         if isinstance(key, (Tensor, np.ndarray, list, dict)):
-            raise ArgumentTypeError(f"save: a key of {_shown(path)} is a {type(key).__name__}, which cannot be saved")
+            raise ArgumentTypeError(f"save: a key of {_shown(path)} is {kind_of(key)}, which cannot be saved")
         return self.encode(key, (*path, key))
 
     def _tensor(self, value: Any, path: tuple[Any, ...]) -> Any:
         try:
             array = value if isinstance(value, np.ndarray) else value._values()
             if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap):
-                raise ArgumentTypeError(f"a {type(value).__name__} cannot be saved; make an array of it")
+                raise ArgumentTypeError(f"{kind_of(value)} cannot be saved; make an array of it")
             as_dtype(array.dtype)
         except GraphnetError as error:
             error.args = (f"save: {_shown(path)}: {error}",)
@@ -307,7 +308,7 @@ def _shown(path: tuple[Any, ...]) -> str:
 
 def _check_file(what: str, f: Any, method: str) -> None:
     if not hasattr(f, method) and not isinstance(f, (str, os.PathLike)):
-        raise ArgumentTypeError(f"{what}: expects a path or a binary file, got a {type(f).__name__}")
+        raise ArgumentTypeError(f"{what}: expects a path or a binary file, got {kind_of(f)}")
 
 
 def _read(f: Any) -> tuple[str, bytes]:

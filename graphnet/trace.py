@@ -10,7 +10,7 @@ import numpy as np
 from graphnet import export
 from graphnet.collector import collector_paused
 from graphnet.dtypes import DType, as_dtype, float32
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, TraceError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, TraceError, kind_of
 from graphnet.graph import Graph, dims_of
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
@@ -67,7 +67,7 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, max_trips: int | None =
     if isinstance(network, type):
         raise ArgumentTypeError(f"trace: expects a network, got the class {network.__name__}; call it to make one")
     if not callable(network):
-        raise ArgumentTypeError(f"trace: expects a module, a graph or a function, got a {type(network).__name__}")
+        raise ArgumentTypeError(f"trace: expects a module, a graph or a function, got {kind_of(network)}")
     if not inputs:
         raise ArgumentError('trace: give the shape of each input, such as gn.trace(net, ("N", 20))')
     limit = check_limit("trace", max_trips)
@@ -150,8 +150,7 @@ def graph_for(what: str, network: Any, *inputs: Any, **settings: Any) -> Graph:
             raise GraphError(f"{what}: the graph {network.name!r} is not finished; it is after its with block")
         return network
     if isinstance(network, type) or not callable(network):
-        kind = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
-        raise ArgumentTypeError(f"{what}: expects a module, a graph or a function, got {kind}")
+        raise ArgumentTypeError(f"{what}: expects a module, a graph or a function, got {kind_of(network)}")
     if not inputs:
         raise ArgumentError(f'{what}: give the shape of each input, such as ("N", 20), after the other arguments')
     return trace(network, *inputs, **settings)
@@ -206,4 +205,4 @@ def _outputs(graph: Graph, result: Any, constants: bool) -> Any:
         raise TraceError(
             f"{graph.name} returns a tensor that does not depend on its inputs: a graph of it would be a constant"
         )
-    raise GraphError(f"{graph.name} returns a {type(result).__name__}; a traced network returns tensors")
+    raise GraphError(f"{graph.name} returns {kind_of(result)}; a traced network returns tensors")

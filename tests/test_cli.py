@@ -316,7 +316,7 @@ WRONG = {
         r"say which network of the file, such as my-net\.py:net; it has net, graph",
     ),
     "another name": (["my-net.py:mlp", "-i", "N,20"], r"my-net\.py has no 'mlp'; it has net, graph"),
-    "no network": (["my-net.py:number", "-i", "N,20"], r"my-net\.py:number is a int, not a network"),
+    "no network": (["my-net.py:number", "-i", "N,20"], r"my-net\.py:number is an int, not a network"),
     "a module of Python": (["my-net.py:nn", "-i", "N,20"], r"my-net\.py:nn is a module, not a network"),
     "a class with arguments": (["my-net.py:Sized", "-i", "N,20"], r"is a class that needs width"),
     "no inputs": (["my-net.py:net"], r"give the shape of each input of my-net\.py:net, such as --input N,20"),

@@ -147,7 +147,7 @@ def test_states_and_branches_keep_their_types(function: Any, text: str) -> None:
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(gn.ArgumentTypeError, match="cond is a function, got a int"):
+    with pytest.raises(gn.ArgumentTypeError, match="cond is a function, got an int"):
         gn.while_loop(1, lambda x: x, gn.ones(1))
     with pytest.raises(gn.ArgumentTypeError, match="tensors and numbers, got a str"):
         gn.while_loop(lambda x: True, lambda x: x, "x")

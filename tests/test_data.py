@@ -209,10 +209,10 @@ WRONG: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "a list": (lambda: D.TensorDataset([1, 2]), TypeError, "got a list; make one with graphnet.tensor"),
     "lengths": (lambda: D.random_split(range(5), [3, 3]), ValueError, "lengths of 5 samples in all"),
     "fractions": (lambda: D.random_split(range(5), [0.5, 0.6]), ValueError, "fractions of 1 in all"),
-    "a seed": (lambda: D.random_split([1], [1], 5), TypeError, "graphnet.Generator, got a int"),  # type: ignore[arg-type]
+    "a seed": (lambda: D.random_split([1], [1], 5), TypeError, "graphnet.Generator, got an int"),  # type: ignore[arg-type]
     "negative": (lambda: D.random_split(range(5), [6, -1]), ValueError, "lengths are not negative"),
-    "objects": (lambda: D.default_collate([object()]), TypeError, "got a object; pass a collate_fn"),
-    "None": (lambda: D.default_collate([None]), TypeError, "got a NoneType"),
+    "objects": (lambda: D.default_collate([object()]), TypeError, "got an object; pass a collate_fn"),
+    "None": (lambda: D.default_collate([None]), TypeError, "got None"),
     "shapes": (lambda: D.default_collate([gn.ones(2), gn.ones(3)]), gn.ShapeError, r"one shape, got \(2,\), \(3,\)"),
     "lists of unequal lengths": (lambda: D.default_collate([[1], [1, 2]]), ValueError, r"got lengths \[1, 2\]"),
     "an empty batch": (lambda: D.default_collate([]), ValueError, "at least one sample"),

@@ -76,7 +76,7 @@ def test_wrong_options(kind: str, tmp_path: Path) -> None:
 
 
 def test_what_is_no_network(tmp_path: Path) -> None:
-    for what, told in ((nn.Linear, "draw: expects a module.*the class Linear"), (3, "draw: .*got a int")):
+    for what, told in ((nn.Linear, "draw: expects a module.*the class Linear"), (3, "draw: .*got an int")):
         with pytest.raises(gn.ArgumentTypeError, match=told):
             gn.draw(what, tmp_path / "net.dot", ("N", 20))
 

@@ -463,3 +463,12 @@ def test_errors_survive_pickling() -> None:
     for twin in (pickle.loads(pickle.dumps(caught.value)), copy.copy(caught.value)):
         assert type(twin) is gn.ShapeError and str(twin) == str(caught.value)
         assert (twin.expected, twin.got) == (30, 7)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(1, "an int"), ([], "a list"), (np.ones(1), "an ndarray"), (nn.ReLU, "the class ReLU"), (None, "None")],
+)
+def test_errors_say_a_or_an(value: Any, told: str) -> None:
+    with pytest.raises(gn.ArgumentTypeError, match=f"expects an optimizer, got {told}$"):
+        gn.TrainStep(nn.Linear(1, 1), nn.MSELoss(), value)

@@ -237,7 +237,7 @@ def test_notebooks_show_a_table() -> None:
         ((("N", 16),), {}, gn.ArgumentTypeError, r"tensors or arrays with data, got the tuple \('N', 16\)"),
         ((gn.ones(2, 16),), {"limit": 1}, gn.ArgumentError, "a number above 1, got 1"),
         ((gn.ones(2, 16),), {"limit": "big"}, gn.ArgumentError, "a number above 1, got 'big'"),
-        ((gn.ones(2, 16),), {"loss": 3}, gn.ArgumentTypeError, "a function of the network's result, got a int"),
+        ((gn.ones(2, 16),), {"loss": 3}, gn.ArgumentTypeError, "a function of the network's result, got an int"),
         ((gn.ones(2, 16),), {"loss": lambda y: y}, gn.ArgumentTypeError, "loss gives a tensor of one number"),
         ((gn.ones(2, 15),), {}, gn.ShapeError, r"0 \(Linear, .*expects 16 input features, got 15"),
     ],

@@ -148,7 +148,7 @@ def test_wrong_arguments() -> None:
         gn.from_json("{")
     with pytest.raises(TypeError, match="expects JSON text, got a dict"):
         gn.from_json({})  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="expects a networkx graph, got a int"):
+    with pytest.raises(TypeError, match="expects a networkx graph, got an int"):
         gn.from_networkx(3)
     with pytest.raises(gn.GraphError, match="'tensors' is missing"):
         gn.from_networkx(networkx.MultiDiGraph())

@@ -72,7 +72,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "out": (lambda: kernels.relu(data(2), np.empty(3, "f")), ValueError, "relu"),
     "read-only out": (lambda: kernels.relu(data(2), np.broadcast_to(data(1), (2,))), ValueError, "writeable"),
     "nothing to add to": (lambda: kernels.matmul(data(2, 2), data(2, 2), accumulate=True), ValueError, "accumulate"),
-    "a number": (lambda: kernels.exp(3), TypeError, "NumPy arrays, got a int"),
+    "a number": (lambda: kernels.exp(3), TypeError, "NumPy arrays, got an int"),
     "a label": (lambda: kernels.softmax_cross_entropy(data(1, 3), np.array([3])), IndexError, "row 0 has target 3"),
 }
 

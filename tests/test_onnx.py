@@ -250,7 +250,7 @@ def test_wrong_arguments(tmp_path: Path) -> None:
     for opset, kind in ((16, ValueError), (9999, ValueError), ("20", TypeError), (True, TypeError)):
         with pytest.raises(kind, match="opset"):
             gn.to_onnx(net, None, (1, 2), opset=opset)
-    with pytest.raises(TypeError, match=r"expects a path or an onnx.ModelProto, got a int"):
+    with pytest.raises(TypeError, match=r"expects a path or an onnx.ModelProto, got an int"):
         gn.from_onnx(3)
     with pytest.raises(FileNotFoundError):
         gn.from_onnx(tmp_path / "none.onnx")

@@ -88,7 +88,7 @@ WRONG: dict[str, tuple[Callable[[], Any], Any, str]] = {
         gn.StateDictError,
         r"exp_avg of parameter 0: expects shape \(3,\), got \(2,\)\n.*exp_avg_sq of parameter 0",
     ),
-    "no optimizer": (lambda: L.StepLR(3, 1), TypeError, "StepLR: expects an optimizer, got a int"),  # type: ignore[arg-type]
+    "no optimizer": (lambda: L.StepLR(3, 1), TypeError, "StepLR: expects an optimizer, got an int"),  # type: ignore[arg-type]
     "no size": (lambda: L.StepLR(sgd(), 0), ValueError, "step_size is a whole number from 1 up, got 0"),
     "half a size": (lambda: L.StepLR(sgd(), 2.5), TypeError, "step_size is a whole number, got 2.5"),  # type: ignore[arg-type]
     "gamma": (lambda: L.ExponentialLR(sgd(), "0.9"), TypeError, "gamma is a number, got '0.9'"),  # type: ignore[arg-type]

@@ -296,7 +296,7 @@ def deep() -> Any:
 
 
 UNSAVED: dict[str, tuple[Callable[[], Any], Any, str]] = {
-    "an object": (object, TypeError, "the object is a object, which cannot be saved"),
+    "an object": (object, TypeError, "the object is an object, which cannot be saved"),
     "inside": (lambda: {"a": [1, {2}]}, TypeError, r"the object\['a'\]\[1\] is a set.*save a list"),
     "a function": (lambda: {"f": len}, TypeError, r"\['f'\] is a builtin_function_or_method"),
     "a module": (lambda: nn.Linear(1, 1), TypeError, r"is a Linear.*save its state_dict\(\)"),
@@ -392,8 +392,8 @@ WRONG: dict[str, tuple[Callable[[Path], Any], Any, str]] = {
     "a folder": (lambda p: gn.load(p), gn.FileFormatError, "is a folder"),
     "save to a folder": (lambda p: gn.save(1, p), ValueError, "is a folder"),
     "save nowhere": (lambda p: gn.save(1, ""), ValueError, "save: '' is no path"),
-    "a number": (lambda p: gn.load(3), TypeError, "load: expects a path or a binary file, got a int"),
-    "save to a number": (lambda p: gn.save(1, 3), TypeError, "save: expects a path or a binary file, got a int"),
+    "a number": (lambda p: gn.load(3), TypeError, "load: expects a path or a binary file, got an int"),
+    "save to a number": (lambda p: gn.save(1, 3), TypeError, "save: expects a path or a binary file, got an int"),
     "text": (lambda p: gn.save(1, io.StringIO()), TypeError, 'open it with mode "wb"'),
     "text to read": (lambda p: gn.load(io.StringIO("x")), TypeError, 'open it with mode "rb"'),
     "code": (lambda p: gn.load(p, weights_only=False), ValueError, "weights_only is True"),

@@ -104,7 +104,7 @@ def test_notebooks_show_a_table() -> None:
 def test_wrong_arguments() -> None:
     with pytest.raises(gn.ArgumentError, match=r'summary: give the shape of each input, such as \("N", 20\)'):
         gn.summary(nn.Linear(2, 3))
-    with pytest.raises(gn.ArgumentTypeError, match="got a int"):
+    with pytest.raises(gn.ArgumentTypeError, match="got an int"):
         gn.summary(3, (2, 3))
     with gn.Graph("open") as graph:
         graph.output(graph.relu(graph.input("x", (2,))))

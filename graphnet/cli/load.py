@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import graphnet as gn
-from graphnet.errors import ArgumentError, GraphnetError
+from graphnet.errors import ArgumentError, GraphnetError, kind_of
 from graphnet.places import raised_at
 from graphnet.trace import graph_for
 
@@ -129,8 +129,7 @@ def _as_network(what: str, found: Any) -> Any:
         return found
     makes = isinstance(found, type) and issubclass(found, gn.nn.Module)
     if not makes and (isinstance(found, type) or not callable(found)):
-        kind = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
-        raise LoadError(f"{what} is {kind}, not a network: a module, a graph or a function on tensors")
+        raise LoadError(f"{what} is {kind_of(found)}, not a network: a module, a graph or a function on tensors")
     try:
         needed = [p for p in inspect.signature(found).parameters.values() if p.kind < 2 and p.default is p.empty]
     except (TypeError, ValueError):
@@ -145,7 +144,7 @@ def _as_network(what: str, found: Any) -> Any:
     except Exception as error:
         raise LoadError(f"{raised_at(error) or what}: {type(error).__name__}: {_one_line(error)}") from error
     if not isinstance(made, (gn.nn.Module, gn.Graph)):
-        raise LoadError(f"{what}() gives a {type(made).__name__}, not a network")
+        raise LoadError(f"{what}() gives {kind_of(made)}, not a network")
     return made
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.dtypes import DType, as_dtype
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, GraphnetError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, GraphnetError, kind_of
 from graphnet.export.record import Records, rebuild
 from graphnet.ir import Constant, Dim, Graph, Symbol, product
 from graphnet.ir.dims import Expr
@@ -53,7 +53,7 @@ class _Encoder:
             return [self(v) for v in value]
         if isinstance(value, Mapping):
             return {str(k): self(v) for k, v in value.items()}
-        raise GraphError(f"to_json: a setting is a {type(value).__name__}, which has no form in JSON: {value!r:.60}")
+        raise GraphError(f"to_json: a setting is {kind_of(value)}, which has no form in JSON: {value!r:.60}")
 
 
 class _Decoder:
@@ -176,7 +176,7 @@ def from_json(
         ArgumentError: values of a parameter are missing.
     """
     if not isinstance(text, (str, bytes, bytearray)):
-        raise ArgumentTypeError(f"from_json: expects JSON text, got a {type(text).__name__}")
+        raise ArgumentTypeError(f"from_json: expects JSON text, got {kind_of(text)}")
     try:
         document = json.loads(text)
     except ValueError as error:

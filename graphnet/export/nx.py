@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError, MissingPackageError
+from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError, MissingPackageError, kind_of
 from graphnet.export.record import Records, rebuild
 from graphnet.ir import Graph, Node, Parameter, Value
 
@@ -97,7 +97,7 @@ def from_networkx(graph: Any) -> tuple[Graph, Any]:
         GraphError: an attribute is missing or does not fit.
     """
     if not isinstance(getattr(graph, "graph", None), dict) or not callable(getattr(graph, "nodes", None)):
-        raise ArgumentTypeError(f"from_networkx: expects a networkx graph, got a {type(graph).__name__}")
+        raise ArgumentTypeError(f"from_networkx: expects a networkx graph, got {kind_of(graph)}")
 
     def nodes(whole: Any) -> Any:
         for name, row in whole["nodes"].nodes(data=True):

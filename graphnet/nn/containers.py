@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError
+from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError, kind_of
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Parameter
 from graphnet.tensor.state import state
@@ -21,14 +21,14 @@ class _Ordered(Module):
 
     def _adopt(self, modules: Iterable[Any]) -> None:
         if not isinstance(modules, Iterable):
-            raise ArgumentTypeError(f"{type(self).__name__}: expects modules, got a {type(modules).__name__}")
+            raise ArgumentTypeError(f"{type(self).__name__}: expects modules, got {kind_of(modules)}")
         for module in modules:
             self._check(module)
             self.add_module(str(len(self)), module)
 
     def _check(self, module: Any) -> None:
         if not isinstance(module, Module):
-            what = module.__name__ + " itself" if isinstance(module, type) else f"a {type(module).__name__}"
+            what = module.__name__ + " itself" if isinstance(module, type) else kind_of(module)
             hint = "; call it to make a layer" if isinstance(module, type) and issubclass(module, Module) else ""
             raise ArgumentTypeError(f"{type(self).__name__}: expects modules, got {what} at position {len(self)}{hint}")
 
@@ -195,7 +195,7 @@ class ModuleDict(Module):
     def update(self, modules: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Add modules by name."""
         if not isinstance(modules, (Mapping, Iterable)):
-            raise ArgumentTypeError(f"ModuleDict: expects modules by name, got a {type(modules).__name__}")
+            raise ArgumentTypeError(f"ModuleDict: expects modules by name, got {kind_of(modules)}")
         for name, module in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
             self[name] = module
 
@@ -296,7 +296,7 @@ class ParameterList(Module):
             ArgumentTypeError: a tensor, whose rows are hardly meant, or what is no sequence.
         """
         if isinstance(values, Tensor) or not isinstance(values, Iterable):
-            raise ArgumentTypeError(f"ParameterList: expects several values, got a {type(values).__name__}")
+            raise ArgumentTypeError(f"ParameterList: expects several values, got {kind_of(values)}")
         for value in list(values):
             self.append(value)
         return self

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphnet.device import check_device
 from graphnet.dtypes import DType, as_dtype, float32, float64
-from graphnet.errors import ArgumentTypeError, DTypeError
+from graphnet.errors import ArgumentTypeError, DTypeError, kind_of
 from graphnet.ir import Scope
 from graphnet.nn.hooks import Hook, RemovableHandle, add_hook, run_hooked
 from graphnet.nn.naming import name_within, warn_unreached, warn_unregistered
@@ -218,7 +218,7 @@ class Module(Registry):
             StateDictError: naming every missing, unexpected and misshapen key at once; nothing was changed.
         """
         if not isinstance(state_dict, Mapping):
-            raise ArgumentTypeError(f"load_state_dict: expects a dict of tensors, got a {type(state_dict).__name__}")
+            raise ArgumentTypeError(f"load_state_dict: expects a dict of tensors, got {kind_of(state_dict)}")
         return load_into(type(self).__name__, self.state_dict(keep_vars=True), state_dict, strict, assign)
 
     # -- changing all -------------------------------------------------------------------------------------

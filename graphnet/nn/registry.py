@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from graphnet.errors import ArgumentTypeError, RegistrationError, TraceError
+from graphnet.errors import ArgumentTypeError, RegistrationError, TraceError, kind_of
 from graphnet.nn.naming import restructured
 from graphnet.nn.parameter import Buffer, Parameter
 from graphnet.tensor.core import check_tensor
@@ -51,10 +51,9 @@ class Registry:
             object.__setattr__(self, name, value)
         elif name in fields["_parameters"]:
             if value is not None:
-                kind = type(value).__name__
                 raise ArgumentTypeError(
-                    f"{name} of {type(self).__name__} is a parameter: assign an nn.Parameter or None, not a {kind}; "
-                    f"to change its values write to {name}.data"
+                    f"{name} of {type(self).__name__} is a parameter: assign an nn.Parameter or None, not "
+                    f"{kind_of(value)}; to change its values write to {name}.data"
                 )
             fields["_parameters"][name] = None
         elif name in fields["_modules"]:
@@ -134,7 +133,7 @@ class Registry:
             ArgumentTypeError: not a parameter. RegistrationError: a name that is empty, has a dot or is taken.
         """
         if param is not None and not isinstance(param, Parameter):
-            raise ArgumentTypeError(f"register_parameter: expects an nn.Parameter, got a {type(param).__name__}")
+            raise ArgumentTypeError(f"register_parameter: expects an nn.Parameter, got {kind_of(param)}")
         self._free("_parameters", name)
         self._register("_parameters", name, param)
 
@@ -164,7 +163,7 @@ class Registry:
             ArgumentTypeError: not a module. RegistrationError: a name that is empty, has a dot or is taken.
         """
         if module is not None and not isinstance(module, Registry):
-            raise ArgumentTypeError(f"add_module: expects a module, got a {type(module).__name__} for {name!r}")
+            raise ArgumentTypeError(f"add_module: expects a module, got {kind_of(module)} for {name!r}")
         self._free("_modules", name)
         self._register("_modules", name, module)
 
@@ -261,7 +260,7 @@ class Registry:
             AttributeError: there is no parent, or with `strict` no module. ArgumentTypeError: not a module.
         """
         if not isinstance(module, Registry):
-            raise ArgumentTypeError(f"set_submodule: expects a module, got a {type(module).__name__}")
+            raise ArgumentTypeError(f"set_submodule: expects a module, got {kind_of(module)}")
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
         if strict and parent._modules.get(name) is None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.dtypes import DType
-from graphnet.errors import ArgumentTypeError, GraphError, TraceError
+from graphnet.errors import ArgumentTypeError, GraphError, TraceError, kind_of, with_article
 from graphnet.graph import Graph
 from graphnet.ir import Parameter
 from graphnet.nn import Module
@@ -56,7 +56,7 @@ def from_onnx(model: Any) -> Any:
         except Exception as error:  # protobuf raises its own
             raise GraphError(f"from_onnx: {path} is not an ONNX model: {error}") from None
     elif not isinstance(model, onnx.ModelProto):
-        raise ArgumentTypeError(f"from_onnx: expects a path or an onnx.ModelProto, got a {type(model).__name__}")
+        raise ArgumentTypeError(f"from_onnx: expects a path or an onnx.ModelProto, got {kind_of(model)}")
     module = OnnxModule(Runner(model))
     try:  # operands of different types would be computed with somehow
         onnx.shape_inference.infer_shapes(model, check_type=True)
@@ -145,7 +145,9 @@ def _type(runner: Runner, info: Any, given: Any) -> tuple[Any, DType]:
     """The shape and dtype of an input, as `Graph.input` takes them."""
     if not info.type.HasField("tensor_type"):
         kind = info.type.WhichOneof("value") or "no type"
-        raise GraphError(f"from_onnx: the input {info.name} is a {kind.removesuffix('_type')}, not a tensor")
+        raise GraphError(
+            f"from_onnx: the input {info.name} is {with_article(kind.removesuffix('_type'))}, not a tensor"
+        )
     proto = info.type.tensor_type
     if proto.elem_type not in ELEMENT_TYPES:
         kind = runner.onnx.TensorProto.DataType.Name(proto.elem_type).lower()

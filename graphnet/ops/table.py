@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from graphnet.dtypes import DType, bool_, int64
-from graphnet.errors import ArgumentTypeError, DTypeError, IndexOutOfRangeError, ShapeError
+from graphnet.errors import ArgumentTypeError, DTypeError, IndexOutOfRangeError, ShapeError, with_article
 from graphnet.ir import Dim, Shape, TensorType, Unifier, product, render_shape
 from graphnet.ops.onnx import Onnx
 
@@ -237,7 +237,7 @@ def check_count(op: Op, count: int) -> None:
 def _wrong_dtype(wanted: str, got: DType) -> DTypeError:
     """The error for an operand whose dtype the op does not take."""
     hint = "; convert with .float() or .double()" if wanted == FLOAT else ""
-    return DTypeError(f"expects a {wanted} tensor, got {got.name}{hint}")
+    return DTypeError(f"expects {with_article(wanted)} tensor, got {got.name}{hint}")
 
 
 def broadcast(unifier: Unifier, attrs: Attrs, *shapes: Shape) -> Shape:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, StateDictError
+from graphnet.errors import ArgumentError, ArgumentTypeError, StateDictError, kind_of
 from graphnet.ir import render_shape
 from graphnet.nn.parameter import Parameter
 from graphnet.program import aligned_empty, run_kernel
@@ -45,8 +45,9 @@ class Optimizer:
             raise ArgumentTypeError(f"{type(self).__name__}: expects an iterable of parameters, got one tensor")
         if hasattr(params, "parameters") or not isinstance(params, Iterable):
             hint = "; pass its .parameters()" if hasattr(params, "parameters") else ""
-            kind = type(params).__name__
-            raise ArgumentTypeError(f"{type(self).__name__}: expects an iterable of parameters, got a {kind}{hint}")
+            raise ArgumentTypeError(
+                f"{type(self).__name__}: expects an iterable of parameters, got {kind_of(params)}{hint}"
+            )
         _check_ordered(type(self).__name__, params)
         given = list(params)
         if not given:
@@ -76,7 +77,7 @@ class Optimizer:
                 raise ArgumentError(f"{name}: there is no setting {key!r}; it has {sorted(self.defaults)}")
         params = param_group["params"]
         if not isinstance(params, Iterable):
-            raise ArgumentTypeError(f'{name}: "params" are parameters, got a {type(params).__name__}')
+            raise ArgumentTypeError(f'{name}: "params" are parameters, got {kind_of(params)}')
         _check_ordered(name, params)
         given = [params] if isinstance(params, Tensor) else list(params)
         group = {**self.defaults, **param_group, "params": [p[1] if isinstance(p, tuple) else p for p in given]}
@@ -88,7 +89,7 @@ class Optimizer:
         taken = {id(p) for g in self.param_groups for p in g["params"]}
         for parameter in group["params"]:
             if not isinstance(parameter, Tensor):
-                raise ArgumentTypeError(f"{name}: expects parameters, got a {type(parameter).__name__}")
+                raise ArgumentTypeError(f"{name}: expects parameters, got {kind_of(parameter)}")
             if not parameter.is_leaf:
                 raise ArgumentError(f"{name}: a parameter was computed from others, only leaf tensors can be optimized")
             if id(parameter) in taken:

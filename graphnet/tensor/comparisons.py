@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnet.dtypes import bool_
-from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, kind_of
 from graphnet.tensor.core import Base, apply, check_tensor
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class Comparisons(Base):
             (True, False)
         """
         if not isinstance(other, (Base, np.ndarray)):
-            raise ArgumentTypeError(f"equal: expects a tensor, got a {type(other).__name__}")
+            raise ArgumentTypeError(f"equal: expects a tensor, got {kind_of(other)}")
         b = check_tensor("equal", other)
         return bool(self.shape == b.shape and apply("eq", self, b).all())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, TraceError, TripLimitError
+from graphnet.errors import ArgumentError, ArgumentTypeError, TraceError, TripLimitError, kind_of
 from graphnet.places import user_site
 from graphnet.tensor.adaptation import adapted
 from graphnet.tensor.core import Base, check_tensor
@@ -53,7 +53,7 @@ def while_loop(cond: Any, body: Any, state: Any, *, max_trips: int | None = None
     values = [check_tensor("while_loop", v) if isinstance(v, np.ndarray) else v for v in values]
     for value in values:
         if not isinstance(value, (Base, *NUMBER)):
-            raise ArgumentTypeError(f"while_loop: a state is tensors and numbers, got a {type(value).__name__}")
+            raise ArgumentTypeError(f"while_loop: a state is tensors and numbers, got {kind_of(value)}")
 
     def call(function: Any, values: list[Any]) -> Any:
         nested = rebuild(nesting, values)
@@ -173,7 +173,7 @@ def check_limit(what: str, max_trips: Any) -> int | None:
 def _check_callable(what: str, **functions: Any) -> None:
     for name, function in functions.items():
         if not callable(function):
-            raise ArgumentTypeError(f"{what}: {name} is a function, got a {type(function).__name__}")
+            raise ArgumentTypeError(f"{what}: {name} is a function, got {kind_of(function)}")
 
 
 def _site() -> str:

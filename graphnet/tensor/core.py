@@ -17,6 +17,7 @@ from graphnet.errors import (
     GraphnetError,
     ShapeError,
     UninitializedError,
+    kind_of,
 )
 from graphnet.ir import (
     Constant,
@@ -288,9 +289,8 @@ def check_tensor(what: str, value: Any) -> Tensor:
         return wrap(np.asarray(value))
     if isinstance(value, (bool, int, float)):
         return make(*_literal_array(value, _NATURAL[type(value)]))
-    kind = type(value).__name__
     hint = "; make one with graphnet.tensor(...)" if isinstance(value, (list, tuple)) else ""
-    raise ArgumentTypeError(f"{what}: expects a tensor or a NumPy array, got a {kind}{hint}")
+    raise ArgumentTypeError(f"{what}: expects a tensor or a NumPy array, got {kind_of(value)}{hint}")
 
 
 def _literal_array(value: Any, dtype: DType) -> tuple[Array, DType]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphnet.device import check_device
 from graphnet.dtypes import DType, as_dtype, bool_, float32, int64
-from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, kind_of
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import Base, apply, check_tensor, wrap
 
@@ -128,7 +128,7 @@ def from_numpy(array: Any) -> Tensor:
         tensor([0, 1, 2])
     """
     if not isinstance(array, np.ndarray):
-        raise ArgumentTypeError(f"from_numpy: expects a NumPy array, got a {type(array).__name__}")
+        raise ArgumentTypeError(f"from_numpy: expects a NumPy array, got {kind_of(array)}")
     return wrap(array)
 
 
@@ -145,7 +145,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
         tensor([0., 1., 2.], dtype=graphnet.float64)
     """
     if not hasattr(ext_tensor, "__dlpack__"):
-        raise ArgumentTypeError(f"from_dlpack: a {type(ext_tensor).__name__} has no __dlpack__")
+        raise ArgumentTypeError(f"from_dlpack: {kind_of(ext_tensor)} has no __dlpack__")
     try:
         return wrap(np.from_dlpack(ext_tensor))
     except (BufferError, RuntimeError) as error:

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from graphnet.dtypes import int64
-from graphnet.errors import ArgumentError, ArgumentTypeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, kind_of
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.core import Base, apply, check_tensor, make
 from graphnet.tensor.einsum import einsum
@@ -352,7 +352,7 @@ _JOINED_AT_ONCE = 64  # operands that the kernel takes
 
 def _several(what: str, tensors: Any) -> list[Any]:
     if isinstance(tensors, (Base, np.ndarray)) or not isinstance(tensors, (tuple, list)):
-        raise ArgumentTypeError(f"{what}: expects a list or tuple of tensors, got a {type(tensors).__name__}")
+        raise ArgumentTypeError(f"{what}: expects a list or tuple of tensors, got {kind_of(tensors)}")
     if not tensors:
         raise ArgumentError(f"{what}: there are no tensors to join")
     return [check_tensor(what, t) for t in tensors]

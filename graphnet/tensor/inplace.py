@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
+from graphnet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError, with_article
 from graphnet.ir import render_shape
 from graphnet.ops import TABLE
 from graphnet.places import user_site
@@ -43,7 +43,10 @@ class InPlace(Base):
                 got=tuple(new.shape),
             )
         if new.dtype.category > have.dtype.category:
-            raise DTypeError(f"in place: a {new.dtype.name} result does not fit into a {have.dtype.name} tensor")
+            raise DTypeError(
+                f"in place: {with_article(new.dtype.name)} result does not fit into "
+                f"{with_article(have.dtype.name)} tensor"
+            )
         write(self, (), result)
         return self
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphnet.device import check_device
 from graphnet.dtypes import as_dtype, float32, int64
-from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, GraphnetWarning
+from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, GraphnetWarning, kind_of
 from graphnet.keys import Generator, Key, next_key
 from graphnet.places import stack_depth
 from graphnet.tensor import random
@@ -39,7 +39,7 @@ def _key(generator: Any) -> Key:
     if generator is None:
         return next_key()
     if not isinstance(generator, Generator):
-        raise ArgumentTypeError(f"generator: expects a graphnet.Generator, got a {type(generator).__name__}")
+        raise ArgumentTypeError(f"generator: expects a graphnet.Generator, got {kind_of(generator)}")
     return generator.next_key()
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from graphnet.dtypes import DType, bool_, float32, float64
-from graphnet.errors import TraceError
+from graphnet.errors import TraceError, with_article
 from graphnet.ir import BRANCH, LOOP, Literal, Node, Operand, Origin, Symbol, SymbolicDim, TensorType, Value, Where
 from graphnet.ops import TABLE
 from graphnet.tensor.core import Base, apply, natural_dtype, place
@@ -165,7 +165,7 @@ def _next_type(
                 return _found_type(found)
             raise TraceError(
                 f"{place}{name} is first assigned inside a `while` whose number of trips only running tells, so after "
-                f"none it has no value; give it a {_told(tracer, found)} before the loop"
+                f"none it has no value; give it {_wanted(tracer, found)} before the loop"
             )
         if not isinstance(found, (Base, *NUMBER)) and _equal(value, found):
             return None
@@ -199,7 +199,7 @@ def _weak(value: Any) -> bool:
 
 def _remedy(have: TensorType, got: TensorType) -> str:
     if got.dtype is not have.dtype:
-        return f": start with a {got.dtype.name} one, or convert it back with .to({have.dtype.name})"
+        return f": start with {with_article(got.dtype.name)} one, or convert it back with .to({have.dtype.name})"
     return ""
 
 
@@ -471,3 +471,8 @@ def _told(tracer: Tracer, value: Any) -> str:
     if isinstance(value, (Missing, SymbolicDim)):
         return repr(value)
     return f"{value!r:.40} ({type(value).__name__})" if value is not None else "None"
+
+
+def _wanted(tracer: Tracer, value: Any) -> str:
+    """A value as errors ask for one like it."""
+    return with_article(_told(tracer, value)) if isinstance(value, Base) else _told(tracer, value)

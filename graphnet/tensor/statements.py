@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from graphnet.errors import TraceError
+from graphnet.errors import TraceError, kind_of
 from graphnet.places import user_site
 from graphnet.tensor.control import run_loop
 from graphnet.tensor.core import apply
@@ -332,7 +332,7 @@ def assert_stmt(test: Any, message: _Thunk) -> None:
 def mutate(target: Any, method: str, *args: Any, **kwargs: Any) -> Any:
     """`target.method(...)` of a variable of the function, which may change the target; gives the target."""
     if isinstance(target, _CONTAINERS) and type(target) not in (list, dict) and in_block():
-        refuse(f"{method}() of a {type(target).__name__}")
+        refuse(f"{method}() of {kind_of(target)}")
     getattr(target, method)(*args, **kwargs)
     return target
 
@@ -340,7 +340,7 @@ def mutate(target: Any, method: str, *args: Any, **kwargs: Any) -> Any:
 def mutate_outside(target: Any, method: str, *args: Any, **kwargs: Any) -> Any:
     """`target.method(...)` of something that is no variable of the function."""
     if isinstance(target, _CONTAINERS) and in_block():
-        refuse(f"{method}() of a {type(target).__name__} from outside the function")
+        refuse(f"{method}() of {kind_of(target)} from outside the function")
     return getattr(target, method)(*args, **kwargs)
 
 
@@ -353,7 +353,7 @@ def set_item(target: Any, key: Any, value: Any) -> Any:
 def set_item_outside(target: Any, key: Any, value: Any) -> None:
     """`target[key] = value` of something that is no variable of the function."""
     if isinstance(target, _CONTAINERS) and in_block():
-        refuse(f"an element of a {type(target).__name__} from outside the function is assigned")
+        refuse(f"an element of {kind_of(target)} from outside the function is assigned")
     target[key] = value
 
 

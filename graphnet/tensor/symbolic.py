@@ -14,6 +14,7 @@ from graphnet.errors import (
     GraphError,
     GraphnetError,
     TraceError,
+    with_article,
 )
 from graphnet.ir import Graph, Node, Operand, Origin, Scope, Shape, TensorType, Unifier, Value
 from graphnet.ops import TABLE, Op
@@ -262,7 +263,10 @@ class Tracer:
             )
         have, got = buffer._type(), value._type()
         if got.dtype.category > have.dtype.category:
-            raise DTypeError(f"in place: a {got.dtype.name} result does not fit into a {have.dtype.name} buffer")
+            raise DTypeError(
+                f"in place: {with_article(got.dtype.name)} result does not fit into "
+                f"{with_article(have.dtype.name)} buffer"
+            )
         result: Any = value if got.dtype is have.dtype else apply("cast", value, dtype=have.dtype)
         if len(got.shape) != len(have.shape) or not all(map(self.emitter.sizes.unify, have.shape, got.shape)):
             result = apply("expand", result, shape=tuple(have.shape))

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRangeError, ShapeError
+from graphnet.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    GradientError,
+    IndexOutOfRangeError,
+    ShapeError,
+    with_article,
+)
 from graphnet.tensor import indexing, printing, random
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.backward import Backward
@@ -139,7 +146,9 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
             values.flags.writeable = False  # a write from outside could not be told to the recorded gradient
         if dtype is not None and np.dtype(dtype) != values.dtype:
             if copy is False:
-                raise ValueError(f"a {self._dtype.name} tensor cannot be seen as {np.dtype(dtype)} without a copy")
+                raise ValueError(
+                    f"{with_article(self._dtype.name)} tensor cannot be seen as {np.dtype(dtype)} without a copy"
+                )
             return values.astype(dtype)
         return values.copy() if copy else values
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.errors import ArgumentError, ArgumentTypeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, kind_of
 from graphnet.keys import Generator
 from graphnet.nn import Module
 from graphnet.tensor import Tensor, check_tensor
@@ -35,8 +35,9 @@ def batches_of(what: str, net: Module, data: Any, batch_size: int | None, shuffl
     if isinstance(data, Dataset):
         return DataLoader(data, 32 if batch_size is None else batch_size, shuffle=shuffle)
     if isinstance(data, (Tensor, np.ndarray, str, Mapping)) or not isinstance(data, Iterable):
-        kind = type(data).__name__
-        raise ArgumentTypeError(f"{what}: expects a loader, a data set or a tuple (inputs, targets), got a {kind}")
+        raise ArgumentTypeError(
+            f"{what}: expects a loader, a data set or a tuple (inputs, targets), got {kind_of(data)}"
+        )
     if isinstance(data, Iterator):
         raise ArgumentTypeError(f"{what}: an iterator ends after one pass; pass a DataLoader or a list of batches")
     return data
@@ -46,7 +47,7 @@ def inputs_of(what: str, net: Module, batch: Any) -> tuple[Any, ...]:
     """The tensors of a batch: inputs, then the target."""
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         raise ArgumentTypeError(
-            f"{what}: a batch is a tuple or list with inputs first and the target last, got a {type(batch).__name__}"
+            f"{what}: a batch is a tuple or list with inputs first and the target last, got {kind_of(batch)}"
             + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
         )
     if all(isinstance(part, Tensor) for part in batch):

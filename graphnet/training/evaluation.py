@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphnet.compile import compile
-from graphnet.errors import ArgumentError, ArgumentTypeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, kind_of
 from graphnet.nn import Module
 from graphnet.tensor import no_grad
 from graphnet.training.batches import batches_of, inputs_of, rows_of
@@ -43,7 +43,7 @@ def evaluate(
         {'loss': 1.0, 'mae': 1.0}
     """
     if not isinstance(net, Module):
-        raise ArgumentTypeError(f"evaluate: expects a module, got a {type(net).__name__}")
+        raise ArgumentTypeError(f"evaluate: expects a module, got {kind_of(net)}")
     batches = batches_of("evaluate", net, data, batch_size, shuffle=False)
     return Evaluator("evaluate", net, loss, metrics_of("evaluate", metrics)).run(batches)
 

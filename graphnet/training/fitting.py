@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphnet.compile import TrainStep
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphnetWarning, MissingFileError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphnetWarning, MissingFileError, kind_of
 from graphnet.nn import Module
 from graphnet.optim import Optimizer
 from graphnet.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -106,13 +106,13 @@ def fit(
     _check_numbers(epochs, patience, min_delta)
     _check_words(mode, schedule_by)
     if not isinstance(net, Module):
-        raise ArgumentTypeError(f"fit: expects a module, got a {type(net).__name__}")
+        raise ArgumentTypeError(f"fit: expects a module, got {kind_of(net)}")
     step = TrainStep(net, loss, optimizer, max_grad_norm=max_grad_norm)
     _check_scheduler(scheduler, optimizer, schedule_by)
     if checkpoint is None and resume:
         raise ArgumentError("fit: resume goes on from a checkpoint; say where with checkpoint=")
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
-        raise ArgumentTypeError(f"fit: checkpoint is a path, got a {type(checkpoint).__name__}")
+        raise ArgumentTypeError(f"fit: checkpoint is a path, got {kind_of(checkpoint)}")
     if checkpoint is not None and not os.path.isdir(os.path.dirname(os.path.abspath(checkpoint))):
         raise MissingFileError(errno.ENOENT, "fit: there is no such folder for the checkpoint", os.fspath(checkpoint))
     if progress not in (True, False, None):
@@ -236,7 +236,7 @@ def _check_scheduler(scheduler: Any, optimizer: Optimizer, schedule_by: str) -> 
     if scheduler is None:
         return
     if not isinstance(scheduler, LRScheduler):
-        raise ArgumentTypeError(f"fit: expects a scheduler, got a {type(scheduler).__name__}")
+        raise ArgumentTypeError(f"fit: expects a scheduler, got {kind_of(scheduler)}")
     if scheduler.optimizer is not optimizer:
         raise ArgumentError("fit: the scheduler is another optimizer's")
     if schedule_by == "step" and isinstance(scheduler, ReduceLROnPlateau):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, ShapeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, ShapeError, kind_of
 from graphnet.tensor import Tensor
 
 __all__ = ["METRICS", "Metric", "metrics_of"]
@@ -74,7 +74,7 @@ def metrics_of(what: str, given: Any) -> dict[str, Metric]:
     elif isinstance(given, Iterable):
         pairs = [(m if isinstance(m, str) else getattr(m, "__name__", type(m).__name__), m) for m in given]
     else:
-        raise ArgumentTypeError(f"{what}: metrics are names and functions, got a {type(given).__name__}")
+        raise ArgumentTypeError(f"{what}: metrics are names and functions, got {kind_of(given)}")
     result: dict[str, Metric] = {}
     for name, metric in pairs:
         if isinstance(metric, str):

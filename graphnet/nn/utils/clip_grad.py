@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from graphnet.dtypes import promote
-from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphnetWarning
+from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphnetWarning, kind_of
 from graphnet.places import stack_depth
 from graphnet.tensor.core import apply
 from graphnet.tensor.creation import zeros
@@ -99,9 +99,8 @@ def _gradients(what: str, parameters: Any) -> list[Tensor]:
     if isinstance(parameters, Tensor):
         parameters = [parameters]
     if hasattr(parameters, "parameters") or not isinstance(parameters, Iterable):
-        kind = type(parameters).__name__
         hint = "; pass its .parameters()" if hasattr(parameters, "parameters") else ""
-        raise ArgumentTypeError(f"{what}: expects parameters, got a {kind}{hint}")
+        raise ArgumentTypeError(f"{what}: expects parameters, got {kind_of(parameters)}{hint}")
     given = list(parameters)
     if not given and isinstance(parameters, Iterator):
         warnings.warn(
@@ -109,7 +108,7 @@ def _gradients(what: str, parameters: Any) -> list[Tensor]:
         )
     for parameter in given:
         if not isinstance(parameter, Tensor):
-            raise ArgumentTypeError(f"{what}: expects parameters, got a {type(parameter).__name__}")
+            raise ArgumentTypeError(f"{what}: expects parameters, got {kind_of(parameter)}")
     return [parameter.grad for parameter in given if parameter.grad is not None]
 
 

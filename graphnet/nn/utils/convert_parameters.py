@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from graphnet.errors import ArgumentTypeError, ShapeError
+from graphnet.errors import ArgumentTypeError, ShapeError, kind_of
 from graphnet.tensor.core import check_tensor
 from graphnet.tensor.functions import cat
 from graphnet.tensor.state import no_grad
@@ -68,5 +68,5 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
 def _parameters(what: str, parameters: Any) -> list[Tensor]:
     given = list(parameters) if isinstance(parameters, Iterable) and not isinstance(parameters, Tensor) else None
     if given is None or not all(isinstance(p, Tensor) for p in given):
-        raise ArgumentTypeError(f"{what}: expects an iterable of parameters, got a {type(parameters).__name__}")
+        raise ArgumentTypeError(f"{what}: expects an iterable of parameters, got {kind_of(parameters)}")
     return given

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphnetWarning, StateDictError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphnetWarning, StateDictError, kind_of
 from graphnet.optim.optimizer import Optimizer
 from graphnet.places import stack_depth
 from graphnet.tensor.tensor import Tensor
@@ -138,7 +138,7 @@ class LRScheduler:
 def check_optimizer(name: str, optimizer: Any) -> Optimizer:
     """The optimizer, if it is one."""
     if not isinstance(optimizer, Optimizer):
-        raise ArgumentTypeError(f"{name}: expects an optimizer, got a {type(optimizer).__name__}")
+        raise ArgumentTypeError(f"{name}: expects an optimizer, got {kind_of(optimizer)}")
     return optimizer
 
 

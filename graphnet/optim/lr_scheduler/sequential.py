@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any
 
-from graphnet.errors import ArgumentError, StateDictError
+from graphnet.errors import ArgumentError, StateDictError, kind_of
 from graphnet.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from graphnet.optim.lr_scheduler.scheduler import LRScheduler, check_optimizer, check_whole, set_rate
 from graphnet.optim.optimizer import Optimizer
@@ -49,8 +49,8 @@ class SequentialLR(LRScheduler):
         )
         for scheduler in schedulers:
             if not isinstance(scheduler, LRScheduler) or isinstance(scheduler, ReduceLROnPlateau):
-                kind = type(scheduler).__name__
-                raise ArgumentError(f"SequentialLR: expects schedulers whose step() takes no argument, got a {kind}")
+                kind = kind_of(scheduler)
+                raise ArgumentError(f"SequentialLR: expects schedulers whose step() takes no argument, got {kind}")
             if scheduler.optimizer is not optimizer:
                 raise ArgumentError(f"SequentialLR: the {type(scheduler).__name__} is another optimizer's")
         if not schedulers or len(milestones) != len(schedulers) - 1:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.dtypes import float64
-from graphnet.errors import ArgumentError, ArgumentTypeError, ShapeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, ShapeError, kind_of
 from graphnet.tensor.core import check_tensor
 from graphnet.tensor.creation import tensor
 from graphnet.tensor.functions import stack
@@ -56,7 +56,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return _like(first, parts)
     raise ArgumentTypeError(
         "default_collate: samples are tensors, NumPy arrays, numbers, strings, dicts, lists or tuples, "
-        f"got a {type(first).__name__}; pass a collate_fn of your own for others"
+        f"got {kind_of(first)}; pass a collate_fn of your own for others"
     )
 
 

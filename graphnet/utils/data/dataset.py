@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphnetWarning, IndexOutOfRangeError, ShapeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphnetWarning, IndexOutOfRangeError, ShapeError, kind_of
 from graphnet.keys import Generator, default_generator
 from graphnet.places import stack_depth
 from graphnet.tensor.core import check_tensor, make
@@ -164,7 +164,7 @@ def random_split(
     count = len(dataset)
     given = list(lengths)
     if generator is not None and not isinstance(generator, Generator):
-        raise ArgumentTypeError(f"random_split: a generator is a graphnet.Generator, got a {type(generator).__name__}")
+        raise ArgumentTypeError(f"random_split: a generator is a graphnet.Generator, got {kind_of(generator)}")
     if not all(isinstance(length, (int, float)) or is_whole(length) for length in given):
         raise ArgumentTypeError(f"random_split: lengths are numbers, got {lengths!r:.80}")
     if any(length < 0 for length in given):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from graphnet.errors import ArgumentError, ArgumentTypeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, kind_of
 from graphnet.keys import Generator
 from graphnet.utils.data.collate import default_collate, default_convert
 from graphnet.utils.data.sampler import (
@@ -80,9 +80,7 @@ class DataLoader:
         if prefetch_factor is not None or persistent_workers or timeout:
             raise ArgumentError("DataLoader: prefetch_factor, persistent_workers and timeout are for worker processes")
         if not hasattr(dataset, "__getitem__"):
-            raise ArgumentTypeError(
-                f"DataLoader: a data set has __len__ and __getitem__, a {type(dataset).__name__} has not"
-            )
+            raise ArgumentTypeError(f"DataLoader: a data set has __len__ and __getitem__, {kind_of(dataset)} has not")
         for name, flag in (("shuffle", shuffle), ("drop_last", drop_last)):
             if not isinstance(flag, bool) and not (name == "shuffle" and flag is None):
                 raise ArgumentTypeError(f"DataLoader: {name} is True or False, got {flag!r}")

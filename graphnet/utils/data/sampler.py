@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from graphnet.errors import ArgumentError, ArgumentTypeError
+from graphnet.errors import ArgumentError, ArgumentTypeError, kind_of
 from graphnet.keys import Generator, default_generator
 from graphnet.tensor.random import generator as numpy_generator
 from graphnet.whole import whole
@@ -212,7 +212,7 @@ def drawing(generator: Generator | None) -> np.random.Generator:
 def check_generator(name: str, generator: Any) -> Generator | None:
     """The generator, if it is one or None."""
     if generator is not None and not isinstance(generator, Generator):
-        raise ArgumentTypeError(f"{name}: a generator is a graphnet.Generator, got a {type(generator).__name__}")
+        raise ArgumentTypeError(f"{name}: a generator is a graphnet.Generator, got {kind_of(generator)}")
     return generator
 
 
