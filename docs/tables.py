@@ -99,8 +99,8 @@ def filled(text: str, report: dict[str, Any], two: dict[str, Any], kernels: dict
         "kernels-machine": kernels_machine(kernels),
     }
     for name, part in parts.items():
-        pattern = rf"(<!-- bench: {name} -->\n\n).*?(\n\n<!-- end -->)"
-        text = re.sub(pattern, lambda found, part=part: found[1] + part + found[2], text, flags=re.DOTALL)  # type: ignore[misc]
+        pattern = rf"(<!-- bench: {name} -->\n).*?(\n<!-- end -->)"
+        text = re.sub(pattern, lambda found, part=part: f"{found[1]}\n{part}\n{found[2]}", text, flags=re.DOTALL)  # type: ignore[misc]
     return text
 
 

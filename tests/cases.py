@@ -6,13 +6,14 @@ test asks for; their values keep away from kinks and ties, so that central diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from graphnet.dtypes import bool_, float32, float64, int32, int64
+from graphnet.tensor import apply
 
 ULPS = {  # of the result, for ops that are not exactly rounded: what their kernels may be off by
     **dict.fromkeys(("exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "pow"), 4),
@@ -62,6 +63,17 @@ class Case:
     def typed(self, dtype: Any) -> list[Any]:
         """The operands with floating-point ones in a dtype."""
         return [o.astype(dtype) if isinstance(o, np.ndarray) and o.dtype.kind == "f" else o for o in self.operands]
+
+    def as_function(self, operands: Sequence[Any]) -> Callable[..., Any]:
+        """The op as a function of those of its operands that are arrays."""
+        numbers = {i: o for i, o in enumerate(operands) if not isinstance(o, np.ndarray)}
+
+        def function(*arrays: Any) -> Any:
+            rest = iter(arrays)
+            given = [numbers[i] if i in numbers else next(rest) for i in range(len(operands))]
+            return apply(self.op, *given, **self.attrs)
+
+        return function
 
     @property
     def floats(self) -> list[int]:

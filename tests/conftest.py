@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +25,22 @@ def busy_threads() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Called with names of packages, has them missing when they are imported where they are used."""
+    load = importlib.import_module
+
+    def hide(*hidden: str) -> None:
+        def found(name: str, package: str | None = None) -> Any:
+            if name.split(".")[0] in hidden:
+                raise ModuleNotFoundError(name)
+            return load(name, package)
+
+        monkeypatch.setattr(importlib, "import_module", found)
+
+    return hide
 
 
 @pytest.fixture(autouse=True)

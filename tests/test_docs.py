@@ -86,6 +86,11 @@ def test_the_tables_are_the_measurements(monkeypatch: pytest.MonkeyPatch) -> Non
         text = page.read_text(encoding="utf-8")
         assert "<!-- bench: " in text
         assert tables.filled(text, *found) == text
+    empty = "<!-- bench: machine -->\n\n<!-- end -->\n\nkept\n\n<!-- bench: memory -->\n\n<!-- end -->\n"
+    once = tables.filled(empty, *found)
+    assert tables.machine(found[0]) in once and tables.memory(found[2]) in once
+    assert "\n\nkept\n\n" in once and once.count("<!-- end -->") == 2
+    assert tables.filled(once, *found) == once
 
 
 def test_every_public_object_has_an_example() -> None:

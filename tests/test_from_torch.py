@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -205,18 +205,11 @@ def test_hooks_are_refused() -> None:
         gn.from_torch(net)
 
 
-def test_wrong_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_arguments(without: Callable[..., None]) -> None:
     with pytest.raises(TypeError, match=r"expects a torch.nn.Module, got a Linear"):
         gn.from_torch(gn.nn.Linear(2, 2))
     with pytest.raises(TypeError, match="got the class Linear"):
         gn.from_torch(tnn.Linear)
-    load = importlib.import_module
-
-    def missing(name: str, package: str | None = None) -> Any:
-        if name == "torch":
-            raise ModuleNotFoundError(name)
-        return load(name, package)
-
-    monkeypatch.setattr(importlib, "import_module", missing)
+    without("torch")
     with pytest.raises(ImportError, match="pip install torch"):
         gn.from_torch(None)

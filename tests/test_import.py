@@ -8,23 +8,9 @@ import sys
 from typing import Any
 
 import pytest
+from heavy import HEAVY
 
-HEAVY = (
-    "malt",
-    "networkx",
-    "safetensors",
-    "torch",
-    "matplotlib",
-    "rich",
-    "typer",
-    "tqdm",
-    "sklearn",
-    "pandas",
-    "PIL",
-    "IPython",
-    "onnx",
-    "jax",
-)
+import graphnet as gn
 
 
 def run(code: str) -> Any:
@@ -35,7 +21,8 @@ def run(code: str) -> Any:
 
 
 def loaded(code: str) -> list[str]:
-    found: list[str] = run(f"{code}; import sys, json; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))")
+    names = sorted(HEAVY)
+    found: list[str] = run(f"{code}; import sys, json; print(json.dumps([m for m in {names!r} if m in sys.modules]))")
     return found
 
 
@@ -79,3 +66,20 @@ def test_public_names_are_there() -> None:
         "print(json.dumps([n for n in names if not hasattr(g, n)]))"
     )
     assert run(code) == []
+
+
+def test_names_that_are_imported_late_are_listed_and_found() -> None:
+    assert "draw" in dir(gn)
+    assert callable(gn.draw)
+    assert gn.draw is gn.draw
+
+
+def test_what_is_nowhere_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'graphnet' has no attribute 'dropout2d'"):
+        gn.dropout2d  # noqa: B018
+
+
+@pytest.mark.parametrize("late", ["graphnet.drawing", "graphnet.onnx", "graphnet.optim.lr_scheduler", "subprocess"])
+def test_importing_graphnet_leaves_them_alone(late: str) -> None:
+    code = "import json, sys, numpy; before = set(sys.modules); import graphnet"
+    assert run(f"{code}; print(json.dumps({late!r} in set(sys.modules) - before))") is False

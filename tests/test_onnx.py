@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from cases import CASES, ULPS, Case
+from networks import NestMlp
 
 import graphnet as gn
 from graphnet import nn
@@ -37,22 +39,12 @@ def run(model: Any, *arrays: Any) -> list[Any]:
     return list(ready.run(None, {i.name: a for i, a in zip(ready.get_inputs(), arrays)}))
 
 
-def as_function(case: Case, operands: list[Any]) -> Any:
-    numbers = {i: o for i, o in enumerate(operands) if not isinstance(o, np.ndarray)}
-
-    def function(*arrays: Any) -> Any:
-        rest = iter(arrays)
-        return apply(case.op, *[numbers[i] if i in numbers else next(rest) for i in range(len(operands))], **case.attrs)
-
-    return function
-
-
 def exported(case: Case, named: bool) -> tuple[Any, list[Any]]:
     operands = case.typed("float32")
     arrays = [o for o in operands if isinstance(o, np.ndarray)]
     open_sizes = named and not case.fixed
     specs = [gn.Spec([f"d{d}" if open_sizes and d > 1 else d for d in a.shape], a.dtype) for a in arrays]
-    return gn.to_onnx(as_function(case, operands), None, *specs), arrays
+    return gn.to_onnx(case.as_function(operands), None, *specs), arrays
 
 
 def test_which_rows_onnx_cannot_express() -> None:
@@ -100,16 +92,6 @@ class FixedHidden(nn.Module):
     def forward(self, X: Any) -> Any:  # noqa: N803
         h = (self.linear(X) @ self.rand_weight + 1).relu()
         return self.linear(h).sum()
-
-
-class NestMlp(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.LazyLinear(20), nn.ReLU(), nn.LazyLinear(50), nn.ReLU())
-        self.linear = nn.LazyLinear(60)
-
-    def forward(self, X: Any) -> Any:  # noqa: N803
-        return self.linear(self.net(X))
 
 
 class Parallel(nn.Module):
@@ -317,15 +299,8 @@ def test_an_operator_is_read_in_one_place() -> None:
     assert unknown == set()
 
 
-def test_a_missing_onnx_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = importlib.import_module
-
-    def missing(name: str, package: str | None = None) -> Any:
-        if name.split(".")[0] == "onnx":
-            raise ModuleNotFoundError(name)
-        return load(name, package)
-
-    monkeypatch.setattr(importlib, "import_module", missing)
+def test_a_missing_onnx_is_named(without: Callable[..., None]) -> None:
+    without("onnx")
     for call in (lambda: gn.to_onnx(nn.Linear(1, 1), None, (1, 1)), lambda: gn.from_onnx("x.onnx")):
         with pytest.raises(ImportError, match=r"pip install 'graphnet\[onnx\]'"):
             call()

@@ -6,29 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from networks import FixedHiddenMLP
 from test_onnx import model_of, run
 
 import graphnet as gn
 from graphnet import nn
 
 onnx = pytest.importorskip("onnx")
-
-
-class FixedHidden(nn.Module):
-    """The seed's, with its loop."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rand_weight = gn.rand((20, 20))
-        self.linear = nn.LazyLinear(20)
-
-    def forward(self, X: Any) -> Any:  # noqa: N803
-        X = self.linear(X)  # noqa: N806
-        X = nn.functional.relu(X @ self.rand_weight + 1)  # noqa: N806
-        X = self.linear(X)  # noqa: N806
-        while X.abs().sum() > 1:
-            X /= 2  # noqa: N806
-        return X.sum()
 
 
 def inner(model: Any, operator: str) -> Any:
@@ -59,7 +43,7 @@ def _tuple(value: Any) -> Any:
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_loop_is_one_loop_for_any_number_of_trips(wrapped: bool) -> None:
     gn.manual_seed(0)
-    net: Any = nn.Sequential(nn.LazyLinear(60), nn.LazyLinear(20), FixedHidden()) if wrapped else FixedHidden()
+    net: Any = nn.Sequential(nn.LazyLinear(60), nn.LazyLinear(20), FixedHiddenMLP()) if wrapped else FixedHiddenMLP()
     model = gn.to_onnx(net, None, ("N", 20))
     loop = inner(model, "Loop")
     assert not loop.input[0]
@@ -69,7 +53,7 @@ def test_a_loop_is_one_loop_for_any_number_of_trips(wrapped: bool) -> None:
 
 
 def test_a_read_loop_has_gradients() -> None:
-    net = FixedHidden()
+    net = FixedHiddenMLP()
     graph = gn.from_onnx(gn.to_onnx(net, None, ("N", 20)))
     x = gn.randn(2, 20)
     graph(x).backward()
@@ -116,8 +100,8 @@ def test_states_that_stay_swap_or_are_inputs() -> None:
 
 
 def test_the_loop_of_a_gradient_is_refused_with_its_place() -> None:
-    graph = gn.trace(FixedHidden(), ("N", 20)).gradient()
-    with pytest.raises(gn.GraphError, match=r"test_onnx_loops.py:\d+.*no counterpart"):
+    graph = gn.trace(FixedHiddenMLP(), ("N", 20)).gradient()
+    with pytest.raises(gn.GraphError, match=r"networks.py:\d+.*no counterpart"):
         gn.to_onnx(graph)
 
 

@@ -142,21 +142,10 @@ def test_shape_and_dtype_rules_foretell_the_result(case: Case) -> None:
         assert foretold == TensorType(tuple(result.shape), result.dtype)
 
 
-def as_function(case: Case, operands: list[Any]) -> Any:
-    """The op as a function of its arrays alone."""
-    numbers = {i: o for i, o in enumerate(operands) if not isinstance(o, np.ndarray)}
-
-    def function(*arrays: Any) -> Any:
-        rest = iter(arrays)
-        return apply(case.op, *[numbers[i] if i in numbers else next(rest) for i in range(len(operands))], **case.attrs)
-
-    return function
-
-
 @by_name([case for case in ALL if case.op != "iota"])
 def test_a_program_of_the_op_gives_the_eager_result(case: Case) -> None:
     operands = case.typed("float32")
-    program = gn.compile(as_function(case, operands))
+    program = gn.compile(case.as_function(operands))
     for layout in ("as is", "strided", "reversed"):
         given = [o if layout == "as is" or not isinstance(o, np.ndarray) else layouts(o)[layout] for o in operands]
         inputs = tensors([o for o in given if isinstance(o, np.ndarray)])
@@ -173,7 +162,7 @@ def test_a_program_of_the_op_gives_the_eager_result(case: Case) -> None:
 
 def traced(case: Case, operands: list[Any], named: bool = True) -> Any:
     """The op as a graph, with a name for every size above 1 where none is fixed by an attribute."""
-    function = as_function(case, operands)
+    function = case.as_function(operands)
     shapes = []
     for operand in operands:
         if isinstance(operand, np.ndarray):

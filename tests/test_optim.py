@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "a module": (lambda: gn.optim.SGD(nn.Linear(1, 1)), TypeError, r"pass its .parameters\(\)"),
     "a tensor": (lambda: gn.optim.SGD(parameter()), TypeError, "iterable of parameters, got one tensor"),
     "a number": (lambda: gn.optim.SGD([1.0]), TypeError, "expects parameters, got a float"),
-    "a group of a number": (lambda: gn.optim.SGD([{"params": 3}]), TypeError, '"params" are parameters, got a int'),
+    "a group of a number": (lambda: gn.optim.SGD([{"params": 3}]), TypeError, '"params" are parameters, got an int'),
     "a computed one": (lambda: gn.optim.SGD([parameter() * 2]), ValueError, "only leaf tensors"),
     "twice": (lambda: gn.optim.SGD([p := parameter(), p]), ValueError, "more than one place"),
     "in two groups": (

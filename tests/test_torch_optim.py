@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nearness import assert_near
 
 import graphnet as gn
 from graphnet import nn
@@ -118,14 +119,6 @@ def start(dtype: str) -> Any:
 
 def objective(w: Any, step: int) -> Any:
     return ((w - step) ** 2).sum() + (w * w * w).mean()
-
-
-def assert_near(ours: Any, theirs: Any, steps: int = STEPS) -> None:
-    a, b = ours.detach().numpy(), theirs.detach().numpy()
-    assert a.dtype == b.dtype and a.shape == b.shape
-    eps = float(np.finfo(a.dtype).eps)
-    scale = max(1.0, float(np.abs(b).max(initial=0)))
-    np.testing.assert_allclose(a, b, rtol=0, atol=64 * steps * eps * scale)
 
 
 def test_everything_has_a_row() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nearness import assert_near
 
 import graphnet as gn
 
@@ -17,14 +18,6 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "SGD momentum": ("SGD", {"lr": 0.1, "momentum": 0.9}),
     "Adam lr": ("Adam", {"lr": 0.1}),
 }
-
-
-def assert_near(ours: Any, theirs: Any, steps: int = STEPS) -> None:
-    a, b = ours.detach().numpy(), theirs.detach().numpy()
-    assert a.dtype == b.dtype and a.shape == b.shape
-    eps = float(np.finfo(a.dtype).eps)
-    scale = max(1.0, float(np.abs(b).max(initial=0)))
-    np.testing.assert_allclose(a, b, rtol=0, atol=64 * steps * eps * scale)
 
 
 X = np.random.default_rng(2).normal(size=(6, 5))

@@ -433,7 +433,7 @@ WRONG = {
     "an infinite size": (lambda: gn.trace(mlp(), ("N", float("inf"))), (TypeError, ValueError), "inf"),
     "an empty name": (lambda: gn.trace(mlp(), ("", 3)), ValueError, "name"),
     "an empty network": (lambda: gn.trace(nn.Sequential(), (1,)), ValueError, "empty"),
-    "a network that returns nothing": (lambda: gn.trace(lambda x: None, (1,)), ValueError, "NoneType"),
+    "a network that returns nothing": (lambda: gn.trace(lambda x: None, (1,)), ValueError, "returns None"),
     "a network that returns a number": (lambda: gn.trace(lambda x: 3, (1,)), ValueError, "int"),
     "a network that ignores its input": (
         lambda: gn.trace(lambda x: gn.ones(2), (1,)),

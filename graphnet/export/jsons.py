@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from graphnet.dtypes import DType, as_dtype
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, GraphnetError, kind_of
-from graphnet.export.record import Records, rebuild
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, kind_of
+from graphnet.export.record import Records, reading, rebuild
 from graphnet.ir import Constant, Dim, Graph, Symbol, product
 from graphnet.ir.dims import Expr
 
@@ -186,7 +186,7 @@ def from_json(
     if document.get("version") != VERSION:
         raise GraphError(f"from_json: version {document.get('version')!r} of the form; this graphnet reads {VERSION}")
     given = state_dict or {}
-    try:
+    with reading("from_json", "not the JSON of a graph"):
         decode = _Decoder(document["symbols"])
         parameters = {
             name: make("parameter", _array(row, name, given), bool(row["requires_grad"]))
@@ -217,11 +217,3 @@ def from_json(
         whole["structure"] = _nested(document["structure"])
         graph = rebuild(whole, nodes, parameters, constants, document["calls"])
         return graph, whole["structure"]
-    except ArgumentError:
-        raise
-    except GraphnetError as error:
-        raise GraphError(f"from_json: {error}") from None
-    except KeyError as error:
-        raise GraphError(f"from_json: {error} is missing") from None
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
-        raise GraphError(f"from_json: not the JSON of a graph: {error}") from None

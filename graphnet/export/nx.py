@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from graphnet.errors import ArgumentTypeError, GraphError, GraphnetError, MissingPackageError, kind_of
-from graphnet.export.record import Records, rebuild
+from graphnet.errors import ArgumentTypeError, MissingPackageError, kind_of
+from graphnet.export.record import Records, reading, rebuild
 from graphnet.ir import Graph, Node, Parameter, Value
 
 __all__ = ["from_networkx", "to_networkx"]
@@ -103,17 +103,11 @@ def from_networkx(graph: Any) -> tuple[Graph, Any]:
         for name, row in whole["nodes"].nodes(data=True):
             yield name, row, [{**block.graph, "nodes": block} for block in row["blocks"]]
 
-    try:
+    with reading("from_networkx", "not a graph that to_networkx wrote"):
         parameters, constants = graph.graph["tensors"]
         whole = {**graph.graph, "nodes": graph}
         result = rebuild(whole, nodes, parameters, constants, graph.graph["calls"])
         return result, graph.graph["structure"]
-    except GraphnetError as error:
-        raise GraphError(f"from_networkx: {error}") from None
-    except KeyError as error:
-        raise GraphError(f"from_networkx: {error} is missing: not a graph that to_networkx wrote") from None
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
-        raise GraphError(f"from_networkx: not a graph that to_networkx wrote: {error}") from None
 
 
 def _networkx() -> Any:

@@ -5,15 +5,16 @@ Identities stay: tensors, module calls and sizes are numbered, and a number used
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from graphnet.dtypes import as_dtype
-from graphnet.errors import GraphError
+from graphnet.errors import ArgumentError, GraphError, GraphnetError
 from graphnet.ir import Constant, Graph, Literal, Node, Operand, Parameter, Scope, TensorType, Value, Where
 from graphnet.ops import TABLE
 
-__all__ = ["Calls", "Records", "rebuild"]
+__all__ = ["Calls", "Records", "reading", "rebuild"]
 
 
 class Calls:
@@ -117,6 +118,26 @@ def _leads(structure: Any, count: int) -> bool:
         return structure is None or 0 <= structure < count
     parts = structure.values() if isinstance(structure, Mapping) else structure
     return all(_leads(part, count) for part in parts)
+
+
+@contextmanager
+def reading(what: str, none: str) -> Iterator[None]:
+    """Say of whatever goes wrong with records that they are none of a graph.
+
+    Args:
+        what: who reads.
+        none: what the records are not.
+    """
+    try:
+        yield
+    except ArgumentError:
+        raise
+    except GraphnetError as error:
+        raise GraphError(f"{what}: {error}") from None
+    except KeyError as error:
+        raise GraphError(f"{what}: {error} is missing: {none}") from None
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        raise GraphError(f"{what}: {none}: {error}") from None
 
 
 def rebuild(

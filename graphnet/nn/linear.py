@@ -7,11 +7,11 @@ from typing import Any
 
 from graphnet.device import check_device
 from graphnet.errors import ArgumentError, ShapeError
-from graphnet.ir import Symbol, substitute
+from graphnet.ir import Symbol
 from graphnet.nn import functional
 from graphnet.nn.making import Uniform, float_type, made
 from graphnet.nn.module import Module
-from graphnet.nn.parameter import Parameter, settling
+from graphnet.nn.parameter import Parameter, settle_layer
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.state import state
 from graphnet.tensor.symbolic import SymbolicTensor
@@ -99,17 +99,7 @@ class LazyLinear(Linear):
 
     def settle(self, sizes: Mapping[Symbol, Any]) -> None:
         """Fill the parameters and become a Linear, if the size is among those known now."""
-        with settling:  # threads may make the first call together
-            symbol = self.in_features
-            size = substitute(symbol, sizes)
-            if not isinstance(symbol, Symbol) or not isinstance(size, int):
-                return
-            for parameter in (self.weight, self.bias):
-                if parameter is not None:
-                    parameter.settle({symbol: size})
-            self.in_features = size
-            if type(self) is LazyLinear:  # a subclass of the user's stays what it is
-                self.__class__ = Linear  # type: ignore[assignment]
+        settle_layer(self, "in_features", sizes, LazyLinear, Linear)
 
     def forward(self, input: Any) -> Any:
         """Learn in_features from the input, then y = x Aᵀ + b."""

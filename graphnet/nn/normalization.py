@@ -7,12 +7,12 @@ from typing import Any
 
 from graphnet.device import check_device
 from graphnet.errors import ArgumentError, ShapeError
-from graphnet.ir import Symbol, render_shape, substitute
+from graphnet.ir import Symbol, render_shape
 from graphnet.nn import functional
 from graphnet.nn.functional.activations import number
 from graphnet.nn.making import Constant, float_type, made
 from graphnet.nn.module import Module
-from graphnet.nn.parameter import Buffer, Parameter, settling
+from graphnet.nn.parameter import Buffer, Parameter, settle_layer
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import check_tensor
 from graphnet.tensor.creation import tensor
@@ -291,17 +291,7 @@ class LazyBatchNorm1d(BatchNorm1d):
 
     def settle(self, sizes: Mapping[Symbol, Any]) -> None:
         """Fill the parameters and buffers and become a BatchNorm1d, if the size is among those known now."""
-        with settling:  # threads may make the first call together
-            symbol = self.num_features
-            size = substitute(symbol, sizes)
-            if not isinstance(symbol, Symbol) or not isinstance(size, int):
-                return
-            for held in (self.weight, self.bias, self.running_mean, self.running_var):
-                if isinstance(held, (Parameter, Buffer)):
-                    held.settle({symbol: size})
-            self.num_features = size
-            if type(self) is LazyBatchNorm1d:  # a subclass of the user's stays what it is
-                self.__class__ = BatchNorm1d  # type: ignore[assignment]
+        settle_layer(self, "num_features", sizes, LazyBatchNorm1d, BatchNorm1d)
 
     def forward(self, input: Any) -> Any:
         """Learn num_features from the input, then normalise it."""

@@ -21,10 +21,10 @@ from graphnet.tensor.tensor import Tensor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Buffer", "Lazy", "LazyData", "Parameter", "StateTensor", "settling"]
+__all__ = ["Buffer", "Lazy", "LazyData", "Parameter", "StateTensor", "settle_layer"]
 
 
-settling = threading.RLock()  # held while lazy parameters are filled
+_settling = threading.RLock()  # held while lazy parameters are filled
 
 
 class Lazy:
@@ -93,7 +93,7 @@ class StateTensor(Tensor):
 
     def settle(self, sizes: Mapping[Symbol, int]) -> None:
         """Make the values, in place, now that the sizes are known."""
-        with settling:
+        with _settling:
             self._settle(sizes)
 
     def _settle(self, sizes: Mapping[Symbol, int]) -> None:
@@ -344,3 +344,18 @@ class _Sample:
 
     def __call__(self, data: Tensor) -> None:
         put(data, Ellipsis, self.maker(self.key, tuple(data.shape), data._dtype, *self.arguments))
+
+
+def settle_layer(layer: Any, attribute: str, sizes: Mapping[Symbol, Any], lazy: type, known: type) -> None:
+    """Make a lazy layer the class that knows its size and fill what it holds, if that size is among those known now."""
+    with _settling:  # threads may make the first call together
+        symbol = getattr(layer, attribute)
+        size = ir.substitute(symbol, sizes)
+        if not isinstance(symbol, Symbol) or not isinstance(size, int):
+            return
+        for held in (*layer._parameters.values(), *layer._buffers.values()):
+            if isinstance(held, StateTensor):
+                held.settle({symbol: size})
+        setattr(layer, attribute, size)
+        if type(layer) is lazy:  # a subclass of the user's stays what it is
+            layer.__class__ = known

@@ -273,11 +273,7 @@ class Registry:
         Raises:
             AttributeError: there is none.
         """
-        path, _, name = target.rpartition(".")
-        parameter: Parameter | None = self.get_submodule(path)._parameters.get(name)
-        if parameter is None:
-            raise AttributeError(f"there is no parameter {target!r}")
-        return parameter
+        return self._at("_parameters", target)  # type: ignore[no-any-return]
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a path such as "norm.running_mean".
@@ -285,11 +281,15 @@ class Registry:
         Raises:
             AttributeError: there is none.
         """
+        return self._at("_buffers", target)  # type: ignore[no-any-return]
+
+    def _at(self, kind: str, target: str) -> Any:
+        """What is registered at a path."""
         path, _, name = target.rpartition(".")
-        buffer: Tensor | None = self.get_submodule(path)._buffers.get(name)
-        if buffer is None:
-            raise AttributeError(f"there is no buffer {target!r}")
-        return buffer
+        found = self.get_submodule(path).__dict__[kind].get(name)
+        if found is None:
+            raise AttributeError(f"there is no {kind[1:-1]} {target!r}")
+        return found
 
 
 def not_initialized(module: Any, what: str) -> AttributeError:

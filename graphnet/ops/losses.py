@@ -259,10 +259,20 @@ def _nll_params(attrs: Attrs, shapes: Sequence[Shape]) -> tuple[float, ...]:
     return _REDUCTIONS[attrs["reduction"]], float(attrs["ignore_index"])
 
 
-def _nll_reference(logp: Any, target: Any, weight: Any = None, *, reduction: str, ignore_index: int) -> Any:
+def _nll_flops(attrs: Attrs, shapes: Sequence[Shape], shape: Shape) -> Any:
+    """A product and a sum for each row."""
+    return 2 * shapes[1][0]
+
+
+def _counted(like: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
+    """The labels, 0 for those that are ignored, and what each row counts."""
     valid = target != ignore_index
     safe = np.where(valid, target, 0)
-    weights = valid * (np.ones(logp.shape[1], logp.dtype) if weight is None else weight)[safe]
+    return safe, valid * (np.ones(like.shape[1], like.dtype) if weight is None else weight)[safe]
+
+
+def _nll_reference(logp: Any, target: Any, weight: Any = None, *, reduction: str, ignore_index: int) -> Any:
+    safe, weights = _counted(logp, target, weight, ignore_index)
     losses = -logp[np.arange(len(logp)), safe] * weights
     if reduction == "none":
         return losses
@@ -272,9 +282,7 @@ def _nll_reference(logp: Any, target: Any, weight: Any = None, *, reduction: str
 def _nll_backward_reference(
     like: Any, target: Any, g: Any, weight: Any = None, *, reduction: str, ignore_index: int
 ) -> Any:
-    valid = target != ignore_index
-    safe = np.where(valid, target, 0)
-    weights = valid * (np.ones(like.shape[1], like.dtype) if weight is None else weight)[safe]
+    safe, weights = _counted(like, target, weight, ignore_index)
     result = np.zeros_like(like)
     result[np.arange(len(like)), safe] = -weights * g / (weights.sum() if reduction == "mean" else 1)
     return result
@@ -297,8 +305,8 @@ register(
         saves=("12", "", ""),
         kernel="nll_loss",
         params=_nll_params,
+        flops=_nll_flops,
         onnx=NLL,
-        flops=lambda attrs, shapes, shape: 2 * shapes[1][0],
     )
 )
 
@@ -319,7 +327,7 @@ register(
         saves=("", "", "13", ""),
         kernel="nll_loss_backward",
         params=_nll_params,
-        flops=lambda attrs, shapes, shape: 2 * shapes[1][0],
+        flops=_nll_flops,
     )
 )
 

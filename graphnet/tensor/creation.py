@@ -228,6 +228,12 @@ def _wanted(dtype: Any) -> DType:
     return float32 if dtype is None else as_dtype(dtype)
 
 
+def _form(what: str, input: Any, dtype: Any) -> tuple[tuple[Any, ...], Any]:
+    """The shape of another tensor, and its dtype where no other is wanted."""
+    like = check_tensor(what, input)
+    return tuple(like.shape), like._dtype if dtype is None else dtype
+
+
 def _like(what: str, input: Any, value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """A number in the shape of another tensor, also of a traced one."""
     check_device(device)
@@ -282,10 +288,8 @@ def empty_like(input: Any, *, dtype: Any = None, device: Any = None, requires_gr
         >>> gn.empty_like(gn.ones(2)).shape
         graphnet.Size([2])
     """
-    like = check_tensor("empty_like", input)
-    return empty(
-        tuple(like.shape), dtype=like._dtype if dtype is None else dtype, device=device, requires_grad=requires_grad
-    )
+    shape, dtype = _form("empty_like", input, dtype)
+    return empty(shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def arange(

@@ -15,7 +15,7 @@ from graphnet.places import stack_depth
 from graphnet.tensor import random
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import Base, apply, check_tensor, make
-from graphnet.tensor.creation import _made, _sizes, _wanted
+from graphnet.tensor.creation import _form, _made, _sizes, _wanted
 from graphnet.tensor.state import state as thread
 from graphnet.whole import is_whole, whole
 
@@ -83,11 +83,8 @@ def rand_like(
         >>> gn.rand_like(gn.zeros(2)).shape
         graphnet.Size([2])
     """
-    like = check_tensor("rand_like", input)
-    return rand(
-        tuple(like.shape), generator=generator, dtype=like._dtype if dtype is None else dtype, device=device,
-        requires_grad=requires_grad,
-    )  # fmt: skip
+    shape, dtype = _form("rand_like", input, dtype)
+    return rand(shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def randn_like(
@@ -100,11 +97,8 @@ def randn_like(
         >>> gn.randn_like(gn.zeros(2)).shape
         graphnet.Size([2])
     """
-    like = check_tensor("randn_like", input)
-    return randn(
-        tuple(like.shape), generator=generator, dtype=like._dtype if dtype is None else dtype, device=device,
-        requires_grad=requires_grad,
-    )  # fmt: skip
+    shape, dtype = _form("randn_like", input, dtype)
+    return randn(shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def normal(

@@ -54,6 +54,11 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
     return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
 
 
+def _weighed(losses: Tensor, weight: Any) -> Tensor:
+    """Losses times a factor for each element, where there is one."""
+    return losses if weight is None else losses * check_tensor("weight", weight)
+
+
 def _pair(what: str, input: Any, target: Any, *, strict: bool = False) -> tuple[Tensor, Tensor]:
     """Input and target, with a warning, or an error, where their shapes differ."""
     input, target = check_tensor(what, input), check_tensor(f"{what}: the target", target)
@@ -386,7 +391,7 @@ def binary_cross_entropy(
     reduction = reduction_of(reduction, size_average, reduce)
     input, target = _pair("binary_cross_entropy", input, target, strict=True)
     losses = apply("binary_entropy", input, target)
-    return _reduced(losses if weight is None else losses * check_tensor("weight", weight), reduction)
+    return _reduced(_weighed(losses, weight), reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -426,7 +431,7 @@ def binary_cross_entropy_with_logits(
     if pos_weight is not None:
         soft = soft * ((check_tensor("pos_weight", pos_weight) - 1) * target + 1)
     losses = (1 - target) * input + soft
-    return _reduced(losses if weight is None else losses * check_tensor("weight", weight), reduction)
+    return _reduced(_weighed(losses, weight), reduction)
 
 
 def kl_div(
