@@ -130,6 +130,9 @@ class Plan {
     for (const py::handle buffer : buffers) buffers_.push_back(py::reinterpret_borrow<py::object>(buffer));
   }
 
+  // The network is again what the plan was made of.
+  void renew() { version_ = versions_[0]; }
+
   // Whether the plan still holds: nothing changed in the network, its constants lie where they lay.
   bool valid() const {
     if (PyList_GET_ITEM(versions_.ptr(), 0) != version_.ptr()) return false;
@@ -412,6 +415,7 @@ void bind_programs(py::module_& m) {
       .def("draw", &Plan::draw)
       .def("update", &Plan::update)
       .def("valid", &Plan::valid)
+      .def("renew", &Plan::renew)
       .def("run", &Plan::run);
   py::class_<Caller>(m, "Caller", "The plans of one network.")
       .def(py::init<bool>())

@@ -12,7 +12,7 @@ from graphnet.graph import Graph
 from graphnet.ir import TensorType, Value
 from graphnet.nesting import nest
 from graphnet.nn import Module, Parameter
-from graphnet.nn.naming import structure_cell, structure_version
+from graphnet.nn.changes import Watch, structure_cell
 from graphnet.optim import Optimizer
 from graphnet.passes import Update, add_updates, clip_norm, optimize
 from graphnet.program import Array, Caller, Program, set_tensor_layout
@@ -27,6 +27,7 @@ from graphnet.trace import Spec, trace
 __all__ = ["Compiled", "TrainStep", "compile"]
 
 PLANS = 16  # kept per network; the one used longest ago goes first
+STATES = 4  # kept for the same types of inputs: with dropout and without, and the like
 
 set_tensor_layout(Tensor, Memory)
 
@@ -42,9 +43,17 @@ def _tensors(network: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _keep(caller: Caller, plan: Any) -> None:
-    """Enter a plan, in the place of those that it replaces."""
-    others = [p for p in caller.plans if p.valid() and p.info.types != plan.info.types]
-    caller.plans = [plan, *others[: PLANS - 1]]
+    """Enter a plan, in the place of those that it replaces or that can be of no use any more."""
+    others = [p for p in caller.plans if (p.info.types != plan.info.types if p.valid() else p.info.may_return())]
+    same = [p for p in others if p.info.types == plan.info.types]
+    caller.plans = [plan, *(p for p in others if p not in same[STATES - 1 :])][:PLANS]
+
+
+def _renew(caller: Caller) -> None:
+    """Let plans be used again for which modules are as they were, as after eval() and train()."""
+    for plan in caller.plans:
+        if not plan.valid() and plan.info.watch.holds():
+            plan.renew()
 
 
 def _types(tensors: Sequence[Tensor]) -> tuple[TensorType, ...]:
@@ -54,10 +63,14 @@ def _types(tensors: Sequence[Tensor]) -> tuple[TensorType, ...]:
 class _Info:
     """What is known of a plan besides how to run it."""
 
-    def __init__(self, types: tuple[TensorType, ...], program: Program, version: int) -> None:
-        self.types, self.program, self.version = types, program, version
+    def __init__(self, types: tuple[TensorType, ...], program: Program) -> None:
+        self.types, self.program, self.watch = types, program, Watch()
         self.source: Any = None  # the graph before the passes
         self.updates: list[_Update] = []
+
+    def may_return(self) -> bool:
+        """Whether a plan that is not valid may be so again, when switches are put back."""
+        return self.watch.lives and not self.watch.holds()
 
 
 def _callable(program: Program, structure: Any) -> Any:
@@ -97,14 +110,15 @@ class Compiled:
         if any(isinstance(i, SymbolicTensor) for i in inputs):
             return adapted(self.network)(*inputs)
         tensors = _tensors(self.network, inputs)
+        _renew(self._caller)
         result = self._call(tensors)
         if result is not NotImplemented:
             return result
-        found, structure = self._graphs.find(_types(tensors), structure_version)
+        found, structure = self._graphs.find(_types(tensors))
         graph = optimize(found)
         program = Program(graph, graph.outputs)
         plan = _callable(program, structure)
-        plan.info = _Info(_types(tensors), program, structure_version())
+        plan.info = _Info(_types(tensors), program)
         plan.info.source = found
         _keep(self._caller, plan)
         return plan.run(tensors)
@@ -227,6 +241,7 @@ class TrainStep:
         if len(inputs) < 2:
             raise ArgumentTypeError(f"TrainStep: expects inputs and a target, got {len(inputs)} arguments")
         tensors = _tensors(self.network, inputs)
+        _renew(self._caller)
         result = self._call(tensors)
         if result is not NotImplemented:
             return result  # type: ignore[no-any-return]
@@ -286,7 +301,7 @@ class TrainStep:
         return traced.gradient()
 
     def _build(self, tensors: tuple[Any, ...]) -> Any:
-        gradient, _ = self._graphs.find(_types(tensors), structure_version)
+        gradient, _ = self._graphs.find(_types(tensors))
         found = dict(zip(gradient.trained(), gradient.outputs[1:]))
         updates = [_Update(p, group, self.optimizer.overwritten(p, group)) for p, group in self._chosen(found)]
         if not updates:
@@ -305,7 +320,7 @@ class TrainStep:
         for number, update in enumerate(updates):
             update.step = program.updates[number]
         plan = _callable(program, 0)
-        plan.info = _Info(_types(tensors), program, structure_version())
+        plan.info = _Info(_types(tensors), program)
         plan.info.source, plan.info.updates, plan.info.trained = source, updates, set(found)
         _keep(self._caller, plan)
         return plan

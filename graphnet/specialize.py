@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from graphnet import ir
 from graphnet.errors import GraphnetError
 from graphnet.graph import Graph
 from graphnet.ir import TensorType, Unifier, WatchedSymbol
+from graphnet.nn.changes import Watch
 from graphnet.passes import bind, resolve
 from graphnet.trace import Spec
 
@@ -31,22 +31,21 @@ class Specialized:
 
     def __init__(self, make: Callable[[Sequence[Spec]], Graph]) -> None:
         self._make = make
-        self._open: OrderedDict[Any, tuple[Any, Graph | None]] = OrderedDict()
+        self._open: list[tuple[Any, Watch, Graph | None]] = []
         self.traces = 0
 
-    def find(self, types: Sequence[TensorType], version: Callable[[], Any]) -> tuple[ir.Graph, Any]:
+    def find(self, types: Sequence[TensorType]) -> tuple[ir.Graph, Any]:
         """A graph with sizes as in these types, and how its outputs are nested."""
         leads = list(dict.fromkeys(t.shape[0] for t in types if t.shape and int(t.shape[0]) > 1))
         place = [leads.index(t.shape[0]) if t.shape and t.shape[0] in leads else None for t in types]
         key = tuple((lead, t.dtype, t.shape[lead is not None :]) for lead, t in zip(place, types))
-        found = self._open.get(key)
-        if found is None or found[0] != version():
+        found = next((row for row in self._open if row[0] == key and row[1].holds()), None)
+        if found is None:
             graph = self._trace_open(types, leads) if leads else None
-            self._open[key] = found = version(), graph
-            if len(self._open) > KEPT:
-                self._open.popitem(last=False)
-        self._open.move_to_end(key)
-        graph = found[1]
+            found = key, Watch(), graph
+        others = [row for row in self._open if row is not found and row[1].lives]
+        self._open = [found, *others[: KEPT - 1]]
+        graph = found[2]
         if graph is not None:
             try:
                 bound = resolve(graph, bind(graph, types, Unifier()))

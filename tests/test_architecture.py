@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "trace": {"collector", "errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
     "notebook": {"export", "keys", "tensor", "nn", "graph", "trace"},
-    "specialize": {"errors", "ir", "passes", "graph", "trace"},
+    "specialize": {"errors", "ir", "passes", "nn", "graph", "trace"},
     "compile": {
         "explain",
         "nesting",

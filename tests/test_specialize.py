@@ -10,6 +10,7 @@ import pytest
 
 import graphnet as gn
 from graphnet import nn
+from graphnet.nn import changes
 from graphnet.nn import functional as F  # noqa: N812
 
 WEIGHT = np.random.default_rng(0).standard_normal((6, 6)).astype(np.float32)
@@ -127,3 +128,77 @@ def test_inputs_in_any_layout(name: str) -> None:
     fast(x)
     given = LAYOUTS[name](x)
     np.testing.assert_allclose(fast(given).numpy(), net(np.array(given, np.float32)).numpy(force=True), rtol=1e-5)
+
+
+def dropped() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 2))
+
+
+def test_switches_put_back_need_no_trace() -> None:
+    net, other = dropped(), dropped()
+    fast, x = gn.compile(net), gn.ones(5, 3)
+    for _ in range(4):
+        net.train()
+        fast(x)
+        net.eval()
+        assert gn.equal(fast(x), fast(x))
+        assert gn.allclose(fast(x), net(x))
+        other.eval()  # somebody else's
+        assert gn.allclose(fast(x), net(x))
+        other.train()
+    assert fast._graphs.traces == 3  # in both modes, and with the other network in evaluation
+    assert len(fast._caller.plans) == 3
+
+
+def test_switches_and_steps() -> None:
+    net, x, y = dropped(), gn.ones(5, 3), gn.zeros(5, 2)
+    step = gn.TrainStep(net, nn.MSELoss(), gn.optim.SGD(net.parameters(), lr=0.1, momentum=0.5))
+    for _ in range(4):
+        net[0].requires_grad_(False)
+        before = net[0].weight.detach().clone()
+        step(x, y)
+        step(x, y)
+        assert gn.equal(net[0].weight.detach(), before)
+        net[0].requires_grad_(True)
+        step(x, y)
+        step(x, y)
+        assert not gn.equal(net[0].weight.detach(), before)
+    assert step._graphs.traces == 2
+
+
+def test_what_is_not_a_switch_put_back() -> None:
+    net = dropped().eval()
+    fast, x = gn.compile(net), gn.ones(5, 3)
+    first = fast(x)
+    layer, net[2] = net[2], nn.Linear(4, 2)
+    assert gn.allclose(fast(x), net(x)) and not gn.allclose(fast(x), first)
+    net[2] = layer
+    assert gn.allclose(fast(x), first)
+    net[1].p = 0.25
+    net[1].p = 0.5
+    assert gn.allclose(fast(x), first)
+
+
+def test_many_changes_are_too_many_to_remember(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes._Changes, "entries", type(changes._Changes.entries)(maxlen=4))
+    monkeypatch.setattr(changes._Changes, "entered", 0)
+    layer = nn.Dropout(0.5)
+    watch = changes.Watch()
+    for _ in range(2):
+        layer.eval()
+        layer.train()
+    assert watch.holds()
+    late = changes.Watch()
+    for _ in range(3):
+        layer.eval()
+        layer.train()
+    assert not late.holds() and not late.lives
+
+
+def test_plans_of_one_type_are_few() -> None:
+    net = nn.Sequential(nn.Linear(3, 4), nn.LeakyReLU(0.1))
+    fast, x = gn.compile(net), gn.ones(5, 3)
+    for number in range(10):
+        net[1].negative_slope = number / 10
+        assert gn.allclose(fast(x), net(x))
+    assert len(fast._caller.plans) <= 4

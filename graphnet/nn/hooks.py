@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from graphnet.errors import ArgumentTypeError, GraphnetWarning
-from graphnet.nn.naming import restructured
+from graphnet.nn.changes import restructured
 from graphnet.places import warn
 from graphnet.tensor.adaptation import adapted
 

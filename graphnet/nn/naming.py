@@ -2,55 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Container, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
 from graphnet.ir import Scope
+from graphnet.nn.changes import structure_version
 from graphnet.places import stack_depth
 
 __all__ = [
     "free_name",
     "name_within",
     "parameter_names",
-    "restructured",
-    "structure_cell",
-    "structure_version",
     "unregistered",
     "warn_unreached",
     "warn_unregistered",
 ]
 
-_counter = itertools.count(1)
-
-
-class _Structure:
-    """A number that changes whenever any module gets or loses a child: known names may be out of date then."""
-
-    version: ClassVar[list[int]] = [0]  # one number, in a list that compiled networks hold
-
-
-def restructured() -> None:
-    """Note that a module changed in what its forward may depend on: children, parameters, mode, attributes."""
-    _Structure.version[0] = next(_counter)
-
-
-def structure_version() -> int:
-    """A number that is another one after any module changed."""
-    return _Structure.version[0]
-
-
-def structure_cell() -> list[int]:
-    """The list whose only element is that number."""
-    return _Structure.version
-
 
 def name_within(parent: Any, child: Any) -> str:
     """The path of a module below the one that calls it; of a plain list's item, where it is kept there."""
     known = parent.__dict__.get("_names")
-    entry = known[1].get(id(child)) if known is not None and known[0] == _Structure.version[0] else None
+    entry = known[1].get(id(child)) if known is not None and known[0] == structure_version() else None
     if entry is None or entry[1] is not child:
         names: dict[int, tuple[str, Any]] = {}
         for path, module in parent.named_modules():
@@ -58,7 +32,7 @@ def name_within(parent: Any, child: Any) -> str:
         for owner_path, owner in parent.named_modules():
             for path, module in unregistered(owner):
                 names.setdefault(id(module), (f"{owner_path}.{path}" if owner_path else path, module))
-        parent.__dict__["_names"] = (_Structure.version[0], names)
+        parent.__dict__["_names"] = (structure_version(), names)
         entry = names.setdefault(id(child), (type(child).__name__, child))
     return str(entry[0])
 

@@ -11,7 +11,7 @@ from graphnet import ir
 from graphnet.dtypes import DType
 from graphnet.errors import ArgumentTypeError, GraphnetError, ShapeError, UninitializedError
 from graphnet.ir import Shape, Symbol, TensorType, Unifier, render_shape
-from graphnet.nn.naming import restructured
+from graphnet.nn.changes import noted, restructured
 from graphnet.program import aligned_empty
 from graphnet.tensor import printing, random
 from graphnet.tensor.core import Array, check_tensor, initialize
@@ -208,15 +208,18 @@ class Parameter(StateTensor, ir.Parameter):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         self._take("Parameter", data)
-        self.requires_grad_(requires_grad)
+        super().requires_grad_(requires_grad)
+        restructured()
 
     def _begin(self) -> None:
         self._requires_grad = True
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Freeze or unfreeze it; compiled steps take notice."""
-        restructured()
-        return super().requires_grad_(requires_grad)
+        old = self._requires_grad
+        super().requires_grad_(requires_grad)
+        noted(self, "requires_grad", old, self._requires_grad)
+        return self
 
     def __repr__(self) -> str:
         return super().__repr__() if self._lazy is not None else "Parameter containing:\n" + printing.tensor_text(self)

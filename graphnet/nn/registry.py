@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from graphnet.errors import ArgumentTypeError, RegistrationError, TraceError, kind_of
-from graphnet.nn.naming import restructured
+from graphnet.nn.changes import noted, restructured
 from graphnet.nn.parameter import Buffer, Parameter
 from graphnet.tensor.core import check_tensor
 from graphnet.tensor.state import state
@@ -69,8 +69,9 @@ class Registry:
                 return
             self._register("_buffers", name, value)
         else:
+            old = fields.get(name, self)
             object.__setattr__(self, name, value)
-            restructured()
+            noted(self, name, old, value)
 
     def __getattr__(self, name: str) -> Any:
         fields = self.__dict__
