@@ -232,6 +232,19 @@ void matmul_adam(const Call& call, const KernelInfo& info) {
   for (int i = 0; i < call.nout; ++i) require_product_shape(call, "output", i, call.out[i]);
 }
 
+void sum_update(const Call& call, const KernelInfo& info) {
+  require_one_dtype(call, info);
+  require_rank(call, "input", 0, call.in[0], 2);
+  for (int i = 0; i < call.nout; ++i)
+    if (call.out[i].rank != 1 || call.out[i].shape[0] != call.in[0].shape[1])
+      bad_shape(call, argument("output", i), dims_text({call.in[0].shape[1]}), call.out[i]);
+}
+
+void sum_sgd(const Call& call, const KernelInfo& info) {
+  sum_update(call, info);
+  require_momentum_buffer(call);
+}
+
 void softmax(const Call& call, const KernelInfo& info) {
   require_one_dtype(call, info);
   if (call.in[0].rank < 1) bad_shape(call, "input 0", "of rank 1 or more", call.in[0]);

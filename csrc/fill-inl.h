@@ -70,6 +70,8 @@ void fill(Kernel* table, ProductFunction* products) {
   GN_FILL(matmul_relu_backward)
   GN_FILL(matmul_sgd)
   GN_FILL(matmul_adam)
+  GN_FILL(sum_sgd)
+  GN_FILL(sum_adam)
 #undef GN_FILL
   products[0] = gemm<float>;
   products[1] = gemm<double>;

@@ -4,6 +4,11 @@ template <class T>
 void mask_rows(void* g0, int64_t rg, const void* y0, int64_t ry, int64_t rows, int64_t n, double* sums) {
   T* g = static_cast<T*>(g0);
   const T* y = static_cast<const T*>(y0);
+  if (sums == nullptr) {
+    for (int64_t r = 0; r < rows; ++r, g += rg, y += ry)
+      GN_IVDEP for (int64_t q = 0; q < n; ++q) g[q] = y[q] <= T(0) ? T(0) : g[q];
+    return;
+  }
   // As the reductions: short sums in T, long ones in double.
   constexpr int64_t kColumns = 256;
   for (int64_t j = 0; j < n; j += kColumns) {
@@ -19,8 +24,7 @@ void mask_rows(void* g0, int64_t rg, const void* y0, int64_t ry, int64_t rows, i
           part[q] += v;
         }
       }
-      if (sums != nullptr)
-        for (int64_t q = 0; q < m; ++q) sums[j + q] += static_cast<double>(part[q]);
+      for (int64_t q = 0; q < m; ++q) sums[j + q] += static_cast<double>(part[q]);
     }
   }
 }
@@ -45,4 +49,94 @@ void matmul_adam_(const Call& call) {
     run_matmul_update(call, gemm<float>, adam_step<float>, nullptr, params, reference::matmul_adam_);
   else
     run_matmul_update(call, gemm<double>, adam_step<double>, nullptr, params, reference::matmul_adam_);
+}
+
+// The sums of n <= C W columns of a few rows, added up as the reduction `sum` does; unless kPart, n is C W.
+template <class T, int C, bool kPart>
+GN_INLINE void column_sums(const T* g, int64_t rg, int64_t m, int64_t n, T* out) {
+  using V = typename Vec<T>::V;
+  constexpr int W = Vec<T>::W;
+  const auto at = [&](const T* row, int c) __attribute__((always_inline)) {
+    return kPart && c == C - 1 ? load_n(row + c * W, n - (C - 1) * W) : load(row + c * W);
+  };
+  const auto block_of = [&](int64_t i, int64_t rows, V* block) __attribute__((always_inline)) {
+    const T* row = g + i * rg;
+    GN_EACH(c, C)
+      block[c.value] = V{};
+    GN_END;
+    for (; rows >= 4; rows -= 4, row += 4 * rg) GN_EACH(c, C)
+        block[c.value] +=
+            (at(row, c.value) + at(row + rg, c.value)) + (at(row + 2 * rg, c.value) + at(row + 3 * rg, c.value));
+    GN_END;
+    for (; rows > 0; --rows, row += rg) GN_EACH(c, C)
+        block[c.value] += at(row, c.value);
+    GN_END;
+  };
+  V block[C];
+  if (m > kBlockRows) {
+    double total[C * W] = {};
+    for (int64_t i = 0; i < m; i += kBlockRows) {
+      T part[C * W];
+      block_of(i, min64(kBlockRows, m - i), block);
+      GN_EACH(c, C)
+        store(part + c.value * W, block[c.value]);
+      GN_END;
+      for (int c = 0; c < C * W; ++c) total[c] += static_cast<double>(part[c]);
+    }
+    for (int64_t c = 0; c < n; ++c) out[c] = static_cast<T>(total[c]);
+    return;
+  }
+  block_of(0, m, block);
+  GN_EACH(c, C)
+    if (kPart && c.value == C - 1)
+      store_n(out + c.value * W, block[c.value], n - (C - 1) * W);
+    else
+      store(out + c.value * W, block[c.value]);
+  GN_END;
+}
+
+// A step of an optimizer with the columns' sums for its gradient, as a bias has it.
+template <class T>
+void sum_update(const Call& call, StepFunction step, const double* params, Kernel plain, Kernel fallback) {
+  constexpr int64_t kSmall = 16 * 1024, kColumns = 256, W = Vec<T>::W;
+  const View& g = call.in[0];
+  const int64_t m = g.shape[0], n = g.shape[1];
+  if (m * n > kSmall) {
+    View sums{scratch(3, sizeof(T) * static_cast<size_t>(n)), g.dtype, 2, {1, n}, {0, n == 1 ? 0 : 1}};
+    sum_({&g, 1, &sums, 1, nullptr, 0, call.kernel});
+    sums.rank = 1;
+    sums.shape[0] = n;
+    sums.stride[0] = sums.stride[1];
+    return plain({&sums, 1, call.out, call.nout, call.params, call.nparams, call.kernel});
+  }
+  bool dense = n == 1 || g.stride[1] == 1;
+  for (int s = 0; s < call.nout; ++s) dense = dense && (n == 1 || call.out[s].stride[0] == 1);
+  if (!dense) return fallback(call);
+  for (int64_t j = 0; j < n; j += kColumns) {
+    T sums[kColumns];
+    const int64_t width = min64(kColumns, n - j);
+    const T* const from = static_cast<const T*>(g.data) + j;
+    int64_t c = 0;
+    for (; c + 4 * W <= width; c += 4 * W) column_sums<T, 4, false>(from + c, g.stride[0], m, 4 * W, sums + c);
+    for (; c + W <= width; c += W) column_sums<T, 1, false>(from + c, g.stride[0], m, W, sums + c);
+    if (c < width) column_sums<T, 1, true>(from + c, g.stride[0], m, width - c, sums + c);
+    void* state[4];
+    for (int s = 0; s < call.nout; ++s) state[s] = static_cast<T*>(call.out[s].data) + j;
+    step(sums, state, call.nout, params, width);
+  }
+}
+
+void sum_sgd_(const Call& call) {
+  if (call.in[0].dtype == DType::f32)
+    sum_update<float>(call, sgd_step<float>, call.params, sgd_, reference::sum_sgd_);
+  else
+    sum_update<double>(call, sgd_step<double>, call.params, sgd_, reference::sum_sgd_);
+}
+void sum_adam_(const Call& call) {
+  double params[kAdamParams];
+  adam_params(call.params, params);
+  if (call.in[0].dtype == DType::f32)
+    sum_update<float>(call, adam_step<float>, params, adam_, reference::sum_adam_);
+  else
+    sum_update<double>(call, adam_step<double>, params, adam_, reference::sum_adam_);
 }

@@ -351,7 +351,9 @@ void gemm(const Product& p) {
     }
   }
   if (p.m <= 8 && a_rows && b_columns && p.cb != 1 && p.k >= W) return gemm_dots<T>(p);
-  if (p.m <= 2 && p.cb == 1 && p.n >= W) return gemm_streams<T>(p);
+  // A small b is in L1 however it is read, and tiles keep their sums in registers.
+  constexpr int64_t kSmall = (16 << 10) / static_cast<int64_t>(sizeof(T));
+  if (p.m <= 2 && p.cb == 1 && p.n >= W && (p.m == 1 || p.n * p.k > kSmall)) return gemm_streams<T>(p);
   gemm_tiles<T>(p);
 }
 

@@ -17,6 +17,7 @@
 // matmul_relu_backward   a, b, y[m, n] -> c = y <= 0 ? 0 : a.b, optional second output sums[n] = column sums of c.
 // matmul_sgd    a[m, k], b[k, n], outputs (param[m, n], [buffer[m, n]]): sgd of param with gradient a.b.
 // matmul_adam   a[m, k], b[k, n], outputs (param, m, v, [vmax]): adam of param with gradient a.b.
+// sum_sgd, sum_adam   g[m, n], outputs as of sgd or adam, each [n]: with the sums of g's columns for the gradient.
 // softmax       over the last axis, stable.
 // cross_entropy logits[N, C], target int64[N] or probabilities[N, C], optional weight[C] -> [N] for reduction 0,
 //               else 0-d; params (reduction = 1: 0 none 1 mean 2 sum, ignore_index = -100, label_smoothing = 0).
@@ -111,6 +112,8 @@
   X(matmul_relu_backward, 3, 3, 1, 2, 0, 0, matmul_relu_backward, F)     \
   X(matmul_sgd, 2, 2, 1, 2, 7, 7, matmul_sgd, F)                         \
   X(matmul_adam, 2, 2, 3, 4, 8, 8, matmul_adam, F)                       \
+  X(sum_sgd, 1, 1, 1, 2, 7, 7, sum_sgd, F)                               \
+  X(sum_adam, 1, 1, 3, 4, 8, 8, sum_update, F)                           \
   X(softmax, 1, 1, 1, 1, 0, 0, softmax, F)                               \
   X(log_softmax, 1, 1, 1, 1, 0, 0, softmax, F)                           \
   X(cross_entropy, 2, 3, 1, 1, 0, 3, cross_entropy, F)                   \

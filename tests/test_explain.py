@@ -17,7 +17,7 @@ def test_a_training_step() -> None:
     found = step.explain()
     ops = [s.op for s in found.steps]
     assert ops[:2] == ["linear_relu", "linear"]
-    assert ops.count("update.matmul_sgd") == 2 and ops.count("update.sgd") == 2 and "matmul" not in ops
+    assert ops.count("update.matmul_sgd") == 2 and ops.count("update.sum_sgd") == 2 and "matmul" not in ops
     assert found.fused["1"] == ("0 (linear)",)
     assert found.steps[0].flops == 2 * 5 * 4 * 8 + 5 * 8
     assert found.planned is not None and found.unplanned is not None and 0 < found.planned <= found.unplanned

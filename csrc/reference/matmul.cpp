@@ -65,6 +65,26 @@ void product_then(const Call& call) {
   });
 }
 
+// The same with the sums of the columns.
+template <void (*Update)(const Call&)>
+void sum_then(const Call& call) {
+  const View& g = call.in[0];
+  visit_float(g.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    std::vector<T> storage;
+    for (int64_t j = 0; j < g.shape[1]; ++j) {
+      double total = 0;
+      for (int64_t i = 0; i < g.shape[0]; ++i)
+        total += static_cast<double>(*at<T>(g, i * g.stride[0] + j * g.stride[1]));
+      storage.push_back(static_cast<T>(total));
+    }
+    const View sums = dims(g, {g.shape[1]}, {1}, storage.data());
+    Call update = call;
+    update.in = &sums;
+    Update(update);
+  });
+}
+
 }  // namespace
 
 void matmul_(const Call& call) {
@@ -121,6 +141,8 @@ void matmul_relu_backward_(const Call& call) {
 }
 
 void matmul_sgd_(const Call& call) { product_then<sgd_>(call); }
+void sum_sgd_(const Call& call) { sum_then<sgd_>(call); }
+void sum_adam_(const Call& call) { sum_then<adam_>(call); }
 void matmul_adam_(const Call& call) { product_then<adam_>(call); }
 
 }  // namespace graphnet::reference

@@ -5,7 +5,7 @@ They are not in `TABLE`: networks do not record them, and no gradient is taken o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from graphnet.ir import Shape, Unifier, product
 from graphnet.ops.products import LINEAR_ROW, MATMUL_ROW
 from graphnet.ops.table import FLOAT, FUSED, TABLE, Attrs, Op
 
-__all__ = ["MATMUL_UPDATES", "UPDATES"]
+__all__ = ["MATMUL_UPDATES", "SUM_UPDATES", "UPDATES"]
 
 
 def _enter(op: Op) -> None:
@@ -76,12 +76,14 @@ _enter(
 )
 
 
-def _updated(count: int) -> Any:
+def _updated(count: int, gradient: Callable[..., Shape]) -> Any:
+    """The shape rule of an update whose gradient is made of the first `count` operands."""
+
     def shape(unifier: Unifier, attrs: Attrs, *shapes: Shape) -> Shape:
-        gradient = shapes[0] if count == 1 else MATMUL_ROW.shape(unifier, {}, *shapes[:2])
+        found = gradient(unifier, *shapes[:count])
         for operand, kept in enumerate(shapes[count:], count):
-            if len(kept) != len(gradient) or not all(map(unifier.unify, kept, gradient)):
-                raise ShapeError(f"an update of {kept} by a gradient of shape {gradient}", operand=operand)
+            if len(kept) != len(found) or not all(map(unifier.unify, kept, found)):
+                raise ShapeError(f"an update of {kept} by a gradient of shape {found}", operand=operand)
         return shapes[count]
 
     return shape
@@ -99,17 +101,23 @@ def _matmul_update_flops(attrs: Attrs, shapes: Sequence[Shape], shape: Shape) ->
     return MATMUL_ROW.count_flops(attrs, shapes[:2], shape) + 2 * len(shapes[1:]) * product(shape)
 
 
+def _sum_update_flops(attrs: Attrs, shapes: Sequence[Shape], shape: Shape) -> Any:
+    return product(shapes[0]) + 2 * len(shapes) * product(shape)
+
+
 UPDATES: dict[str, str] = {}
 """An optimizer's kernel -> the op that updates a parameter by its gradient: gradient, parameter, what is kept."""
 MATMUL_UPDATES = {"sgd": "update.matmul_sgd", "adam": "update.matmul_adam"}
 """The same with two matrices for the gradient, whose product it is."""
+SUM_UPDATES = {"sgd": "update.sum_sgd", "adam": "update.sum_adam"}
+"""The same with a matrix whose columns' sums are the gradient, as a bias has it."""
 
 for _kernel in ("sgd", "adam", "rmsprop", "adagrad"):
     UPDATES[_kernel] = f"update.{_kernel}"
     _enter(
         Op(
             name=UPDATES[_kernel],
-            shape=_updated(1),
+            shape=_updated(1, lambda unifier, gradient: gradient),
             operands=(FLOAT, FLOAT),
             variadic=True,
             reference=_no_reference,
@@ -124,7 +132,7 @@ for _kernel, _name in MATMUL_UPDATES.items():
     _enter(
         Op(
             name=_name,
-            shape=_updated(2),
+            shape=_updated(2, lambda unifier, a, b: MATMUL_ROW.shape(unifier, {}, a, b)),
             operands=(FLOAT, FLOAT, FLOAT),
             variadic=True,
             reference=_no_reference,
@@ -133,5 +141,20 @@ for _kernel, _name in MATMUL_UPDATES.items():
             kernel=f"matmul_{_kernel}",
             overwrites=2,
             flops=_matmul_update_flops,
+        )
+    )
+for _kernel, _name in SUM_UPDATES.items():
+    _enter(
+        Op(
+            name=_name,
+            shape=_updated(1, lambda unifier, gradient: gradient[1:]),
+            operands=(FLOAT, FLOAT),
+            variadic=True,
+            reference=_no_reference,
+            promote="none",
+            like=1,
+            kernel=f"sum_{_kernel}",
+            overwrites=1,
+            flops=_sum_update_flops,
         )
     )

@@ -1,4 +1,4 @@
-"""Fusion: a bias, a ReLU, a mask or an optimizer's update inside the product that it follows."""
+"""Fusion: a bias, a ReLU, a mask or an optimizer's update inside the product or sum that it follows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, TensorType, Value
-from graphnet.ops.fused import MATMUL_UPDATES, UPDATES
+from graphnet.ops.fused import MATMUL_UPDATES, SUM_UPDATES, UPDATES
 
 __all__ = ["fuse"]
 
 _RECTIFIED = {"linear": "linear_relu", "affine": "affine_relu"}
-_UPDATES = {UPDATES[kernel]: name for kernel, name in MATMUL_UPDATES.items()}
+_UPDATES = {UPDATES[kernel]: (name, SUM_UPDATES[kernel]) for kernel, name in MATMUL_UPDATES.items()}
 
 
 def fuse(graph: Graph) -> Graph:
@@ -84,7 +84,7 @@ def _into_affine(uses: _Uses, node: Node) -> _Match | None:
 
 
 def _into_product(uses: _Uses, node: Node) -> _Match | None:
-    """relu(product), relu_backward(a @ b, y), an update by a @ b."""
+    """relu(product), relu_backward(a @ b, y), an update by a @ b or by the sums of columns."""
     first = node.inputs[0] if node.inputs else None
     if first is None:
         return None
@@ -93,9 +93,23 @@ def _into_product(uses: _Uses, node: Node) -> _Match | None:
         return None if product is None else (product, _RECTIFIED[product.op], product.inputs, {})
     if node.op != "relu_backward" and node.op not in _UPDATES:
         return None
+    total = uses.producer(first, "sum") if node.op in _UPDATES else None
+    if total is not None and _of_columns(uses, total):
+        return total, _UPDATES[node.op][1], (*total.inputs, *node.inputs[1:]), node.attrs
     product = uses.producer(first, "matmul")
     if product is None or any(len(uses.type_of(o).shape) != 2 for o in (*product.inputs, *node.inputs[1:])):
         return None
     if node.op == "relu_backward":
         return product, "matmul_relu_backward", (*product.inputs, node.inputs[1]), {}
-    return product, _UPDATES[node.op], (*product.inputs, *node.inputs[1:]), node.attrs
+    return product, _UPDATES[node.op][0], (*product.inputs, *node.inputs[1:]), node.attrs
+
+
+def _of_columns(uses: _Uses, total: Node) -> bool:
+    """Whether a sum is that of a matrix' rows, a number for each column."""
+    return (
+        len(uses.type_of(total.inputs[0]).shape) == 2
+        and len(uses.type_of(Value(total)).shape) == 1
+        and (
+            tuple(total.attrs["axes"]) == (0,)  # type: ignore[arg-type]
+        )
+    )

@@ -196,6 +196,44 @@ def test_updates(rng, dtype, shape):
         run(fused, (a, b), one, params)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(("m", "n"), [(10, 256), (3, 37), (40, 10), (1, 16), (2, 5)])
+def test_updates_by_few_products(rng, dtype, m, n, k):
+    a, b = np.asfortranarray(sample(rng, (m, k), dtype)), sample(rng, (k, n), dtype)
+    g = (a.astype(np.float64) @ b.astype(np.float64)).astype(dtype)
+    for params in SGD:
+        one = [np.abs(sample(rng, (m, n), dtype)) for _ in range(2)]
+        two = [x.copy() for x in one]
+        run("matmul_sgd", (a, b), one, params)
+        run("sgd", (g,), two, params)
+        for x, y in zip(one, two, strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-4 if dtype == np.float32 else 1e-11, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    "shape", [(2, 256), (32, 128), (17, 5), (1, 1), (0, 3), (3, 0), (300, 70), (5, 6000), (40, 83)]
+)
+def test_updates_by_sums(rng, dtype, shape):
+    g = sample(rng, shape, dtype)
+    sums = g.astype(np.float64).sum(0).astype(dtype)
+    tolerance = 3e-4 if dtype == np.float32 else 1e-11
+    for fused, plain, params, states in [
+        *(("sum_sgd", "sgd", p, 1 if p[1] == 0 else 2) for p in SGD),
+        *(("sum_adam", "adam", p, s) for p in ADAM for s in (3, 4)),
+    ]:
+        for x in (g, np.asfortranarray(g), g[::-1]):
+            one = [np.abs(sample(rng, sums.shape, dtype)) for _ in range(states)]
+            two = [s.copy() for s in one]
+            run(fused, (x,), one, params)
+            run(plain, (sums,), two, params)
+            for s, t in zip(one, two, strict=True):
+                np.testing.assert_allclose(s, t, rtol=tolerance, atol=tolerance)
+    with pytest.raises(ValueError, match=r"sum_sgd: output 0: .*expected"):
+        run("sum_sgd", (g,), (np.zeros(shape[1] + 1, dtype),), SGD[0])
+
+
 @pytest.mark.parametrize("shape", [(64, 64, 64), (33, 777, 50), (100, 32, 321), (200, 1600, 48)])
 def test_medium_precision(rng, shape):
     m, k, n = shape
