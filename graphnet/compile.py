@@ -114,7 +114,7 @@ class Compiled:
         result = self._call(tensors)
         if result is not NotImplemented:
             return result
-        found, structure = self._graphs.find(_types(tensors))
+        found, structure = self._found(_types(tensors))
         graph = optimize(found)
         program = Program(graph, graph.outputs)
         plan = _callable(program, structure)
@@ -122,6 +122,12 @@ class Compiled:
         plan.info.source = found
         _keep(self._caller, plan)
         return plan.run(tensors)
+
+    def _found(self, types: Sequence[TensorType]) -> tuple[Any, Any]:
+        """The graph for inputs of these types, and how its outputs are nested."""
+        if isinstance(self.network, Graph):
+            return self.network.bound_to(types), self.network.structure
+        return self._graphs.find(types)
 
     def explain(self) -> Explanation:
         """What became of the network in the plan that was used last.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -325,8 +325,7 @@ class Graph(ir.Graph):
             GraphError: not finished, or another number of inputs.
             ShapeError, DTypeError: an input that does not fit, named with what was expected.
         """
-        if self._tracer is not None:
-            raise GraphError(f"the graph {self.name!r} is not finished; call it after its with block")
+        self._check_finished()
         given = [self.take(node, value) for node, value in zip(self.inputs, inputs)] + list(inputs[len(self.inputs) :])
         symbolic = next((t for t in given if isinstance(t, SymbolicTensor)), None)
         unifier = symbolic._tracer.emitter.sizes if symbolic is not None else Unifier()
@@ -343,6 +342,22 @@ class Graph(ir.Graph):
                 scopes[None] = Scope(state.scope, self.name, "Graph", user_site())
         results = Replay(bound, scopes).run(self, given)
         return nest(self.structure, results)
+
+    def _check_finished(self) -> None:
+        if self._tracer is not None:
+            raise GraphError(f"the graph {self.name!r} is not finished; call it after its with block")
+
+    def bound_to(self, types: Sequence[TensorType]) -> ir.Graph:
+        """The graph with sizes as in these types of its inputs; lazy parameters are filled.
+
+        Raises:
+            GraphError: not finished, or another number of inputs.
+            ShapeError, DTypeError: an input that does not fit, named with what was expected.
+        """
+        self._check_finished()
+        bound = bind(self, types, Unifier())
+        self._settle(bound)
+        return resolve(self, bound)
 
     def take(self, node: Node, value: Any) -> Any:
         """An input as a tensor; floating-point arrays in the dtype that the graph was made for."""

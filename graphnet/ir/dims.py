@@ -277,11 +277,17 @@ class Unifier:
     is known. Equations that do not determine a symbol yet are kept and looked at again once more is known.
     """
 
-    __slots__ = ("_open", "values")
+    __slots__ = ("_open", "inferred", "values")
 
     def __init__(self) -> None:
         self.values: dict[Symbol, Dim] = {}
+        self.inferred: dict[Any, Any] = {}  # types of results that taught nothing (`graphnet.ops.infer`)
         self._open: list[Dim] = []  # expressions that must come out as 0
+
+    @property
+    def knowledge(self) -> tuple[int, int]:
+        """How much was learnt: sizes, and equations that do not tell any yet."""
+        return len(self.values), len(self._open)
 
     def resolve(self, dim: Dim) -> Dim:
         """The size with what is known put in."""
@@ -289,7 +295,10 @@ class Unifier:
 
     def resolve_shape(self, shape: Shape) -> Shape:
         """The sizes with what is known put in."""
-        return tuple(d if isinstance(d, int) else substitute(d, self.values) for d in shape)
+        for dim in shape:
+            if not isinstance(dim, int):
+                return tuple([d if isinstance(d, int) else substitute(d, self.values) for d in shape])
+        return shape
 
     def unify(self, a: Dim, b: Dim) -> bool:
         """Take a == b as given; False where that contradicts what is known."""

@@ -97,6 +97,9 @@ class Graph:
 
     def walk(self) -> Iterator[Node]:
         """All nodes, those within blocks after the node that they belong to."""
+        if not any([node.blocks for node in self.nodes]):
+            yield from self.nodes
+            return
         stack = [iter(self.nodes)]
         while stack:
             for node in stack[-1]:
@@ -110,8 +113,11 @@ class Graph:
     def _uses(self) -> dict[Parameter, list[Node]]:
         uses: dict[Parameter, list[Node]] = {}
         for node in self.walk():
-            for parameter in dict.fromkeys(node.parameters):
-                uses.setdefault(parameter, []).append(node)
+            for operand in node.inputs:
+                if type(operand) is not Value and isinstance(operand, Parameter):
+                    users = uses.setdefault(operand, [])
+                    if not users or users[-1] is not node:
+                        users.append(node)
             for block in node.blocks:
                 for output in block.outputs:
                     if isinstance(output, Parameter) and node not in uses.setdefault(output, []):
@@ -192,23 +198,23 @@ class Graph:
         """Check the structure of a graph, which is this one or a block in it."""
         seen: set[Node] = set()
         for node in graph.nodes:
-            if node.name in names:
-                raise GraphError(f"two nodes are named {node.name!r}: names are unique, rename one")
-            names[node.name] = node
+            name = node.name
+            if name in names:
+                raise GraphError(f"two nodes are named {name!r}: names are unique, rename one")
+            names[name] = node
             if node not in graph.types:
-                raise GraphError(f"{node.name}: no type is recorded; infer shapes after adding nodes")
+                raise GraphError(f"{name}: no type is recorded; infer shapes after adding nodes")
             for operand in node.inputs:
-                if not isinstance(operand, Value):
-                    continue
-                if operand.node not in seen:
-                    known = operand.node in graph.types
-                    cause = "comes later: a cycle or a wrong order" if known else f"is not in {_this(self, graph)}"
-                    raise GraphError(f"{node.name}: its input {operand.node.name} {cause}; add producers first")
-                if operand.slot >= len(graph.types[operand.node]):
-                    raise GraphError(f"{node.name}: {operand.node.name} has no result {operand.slot}")
-            for parameter in node.parameters:
-                if parameter not in self.parameter_names:
-                    raise GraphError(f"{node.name}: uses a parameter without a name; enter it in parameter_names")
+                if type(operand) is Value:
+                    source, slot = operand
+                    if source not in seen:
+                        known = source in graph.types
+                        cause = "comes later: a cycle or a wrong order" if known else f"is not in {_this(self, graph)}"
+                        raise GraphError(f"{name}: its input {source.name} {cause}; add producers first")
+                    if slot and slot >= len(graph.types[source]):
+                        raise GraphError(f"{name}: {source.name} has no result {slot}")
+                elif isinstance(operand, Parameter) and operand not in self.parameter_names:
+                    raise GraphError(f"{name}: uses a parameter without a name; enter it in parameter_names")
             for block in node.blocks:
                 self._verify_block(block, names)
             seen.add(node)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from graphnet.dtypes import DType
@@ -133,9 +132,25 @@ class Origin(NamedTuple):
 _NO_ATTRS: Mapping[str, object] = {}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
-    """One operation, or one input, of a graph. Compared by identity.
+class _Fields:
+    """The slots of a node, writable while one is made: a frozen dataclass takes four times as long."""
+
+    __slots__ = ("attrs", "blocks", "inputs", "name", "op", "scope", "where")
+
+    op: str
+    inputs: tuple[Operand, ...]
+    attrs: Mapping[str, object]
+    name: str
+    scope: Scope | None
+    where: Where | None
+    blocks: tuple[Graph, ...]
+
+
+_blank = _Fields.__new__
+
+
+class Node(_Fields):
+    """One operation, or one input, of a graph. Compared by identity; it does not change.
 
     Attributes:
         op: the operation's name in the table (`graphnet.ops.TABLE`), or "input".
@@ -147,13 +162,37 @@ class Node:
         blocks: the graphs inside a node of control flow (`graphnet.ir.control`); nothing for other nodes.
     """
 
-    op: str
-    inputs: tuple[Operand, ...]
-    attrs: Mapping[str, object] = field(default_factory=lambda: _NO_ATTRS)
-    name: str = ""
-    scope: Scope | None = None
-    where: Where | None = None
-    blocks: tuple[Graph, ...] = ()
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        op: str,
+        inputs: tuple[Operand, ...],
+        attrs: Mapping[str, object] = _NO_ATTRS,
+        name: str = "",
+        scope: Scope | None = None,
+        where: Where | None = None,
+        blocks: tuple[Graph, ...] = (),
+    ) -> Node:
+        node: Any = _blank(_Fields)
+        node.op = op
+        node.inputs = inputs
+        node.attrs = attrs
+        node.name = name
+        node.scope = scope
+        node.where = where
+        node.blocks = blocks
+        node.__class__ = cls
+        return node  # type: ignore[no-any-return]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a node does not change: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a node does not change: {name} cannot be deleted")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Node, (self.op, self.inputs, self.attrs, self.name, self.scope, self.where, self.blocks)
 
     @property
     def path(self) -> str:
@@ -168,12 +207,12 @@ class Node:
     @property
     def sources(self) -> tuple[Node, ...]:
         """The nodes whose results it takes, one entry per use."""
-        return tuple(v.node for v in self.inputs if isinstance(v, Value))
+        return tuple([v.node for v in self.inputs if isinstance(v, Value)])
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters it uses, one entry per use."""
-        return tuple(p for p in self.inputs if isinstance(p, Parameter))
+        return tuple([p for p in self.inputs if isinstance(p, Parameter)])
 
     def describe(self) -> str:
         """The node as errors name it: path, class or operation, and source place."""

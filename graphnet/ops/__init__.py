@@ -17,7 +17,7 @@ from graphnet.ops import (
     trigonometry,
 )
 from graphnet.ops.cost import node_flops, result_bytes
-from graphnet.ops.table import FUSED, TABLE, Op, Site, check_count, infer, row
+from graphnet.ops.table import FUSED, TABLE, Op, Site, check_count, infer, row, setting_key
 
 __all__ = [
     "FUSED",
@@ -41,6 +41,7 @@ __all__ = [
     "reductions",
     "result_bytes",
     "row",
+    "setting_key",
     "shaping",
     "trigonometry",
 ]

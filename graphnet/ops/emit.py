@@ -33,16 +33,25 @@ class Emitter:
 
     def type_of(self, operand: Operand) -> TensorType:
         """Shape and dtype of an operand, with all sizes that are known by now."""
-        if isinstance(operand, Literal):
+        if type(operand) is Value:
+            found = self.graph.types[operand[0]][operand[1]]
+        elif isinstance(operand, Literal):
             return TensorType((), operand.dtype)
-        found = self.graph.type_of(operand) if isinstance(operand, Value) else operand._type()
-        return TensorType(self.sizes.resolve_shape(found.shape), found.dtype)
+        else:
+            found = operand._type()  # type: ignore[union-attr]
+        if not self.sizes.values:
+            return found
+        shape = self.sizes.resolve_shape(found.shape)
+        return TensorType(shape, found.dtype) if shape is not found.shape else found
 
     def unique(self, name: str) -> str:
         """The name, with a number behind it where it is taken."""
-        count = self._taken.get(name, 0) + 1
-        self._taken[name] = count
-        return name if count == 1 else self.unique(f"{name}#{count}")
+        while True:
+            count = self._taken.get(name, 0) + 1
+            self._taken[name] = count
+            if count == 1:
+                return name
+            name = f"{name}#{count}"
 
     def input(self, name: str, type: TensorType, where: Where | None = None) -> Value:
         """Add an input."""
@@ -65,7 +74,8 @@ class Emitter:
         """
         result = infer(op, self.sizes, [self.type_of(o) for o in operands], attrs)
         node = Node(op.name, tuple(operands), attrs, self.unique(name), scope, where)
-        return Value(self.graph.add(node, (result,)))
+        self.graph.add(node, (result,))
+        return Value(node)
 
     def control(
         self,

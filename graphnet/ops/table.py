@@ -9,7 +9,7 @@ this table; there is no second place with such a rule.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -33,6 +33,7 @@ __all__ = [
     "infer",
     "register",
     "row",
+    "setting_key",
 ]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
@@ -204,9 +205,57 @@ def row(name: str) -> Op | None:
 def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -> TensorType:
     """Shape and dtype of an op's result.
 
+    Networks apply the same op to operands of the same types over and over, so what was inferred once and taught nothing
+    about sizes is kept with the unifier.
+
     Raises:
         ShapeError, DTypeError: the operands do not fit; without a place, which the caller knows.
     """
+    try:
+        key = op, *types, setting_key(attrs) if attrs else None
+        found = unifier.inferred.get(key)
+    except TypeError:  # a setting that cannot be a key
+        return _infer(op, unifier, types, attrs)
+    if found is None:
+        before = unifier.knowledge
+        found = _infer(op, unifier, types, attrs)
+        if unifier.knowledge == before:
+            if len(unifier.inferred) >= KEPT:  # eager calls with ever other shapes
+                unifier.inferred.clear()
+            unifier.inferred[key] = found
+    return found  # type: ignore[no-any-return]
+
+
+KEPT = 4096
+
+
+def setting_key(value: Any) -> Hashable:
+    """A setting as a key: 1, 1.0 and True differ, and so do 0.0 and -0.0.
+
+    Raises:
+        TypeError: it cannot be one.
+    """
+    kind = type(value)
+    if kind is int or kind is str or value is None:
+        return value  # type: ignore[no-any-return]
+    if kind is dict:
+        return tuple([(name, setting_key(setting)) for name, setting in value.items()])
+    if kind is tuple:
+        for part in value:
+            if type(part) is not int:
+                return kind, tuple(map(setting_key, value))
+        return value  # type: ignore[no-any-return]
+    if kind is bool:
+        return kind, "True" if value else "False"
+    if kind is list:
+        return kind, tuple(map(setting_key, value))
+    if kind is float:
+        return kind, repr(value)
+    hash(value)
+    return kind, value
+
+
+def _infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -> TensorType:
     check_count(op, len(types))
     for index, (_, dtype) in enumerate(types):
         wanted = op.operand(index)

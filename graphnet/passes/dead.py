@@ -26,46 +26,52 @@ def _pruned(graph: Graph, outputs: Iterable[Operand]) -> tuple[Graph, set[Node]]
     """A graph with only what leads to these outputs, and which of its inputs do."""
     outputs = list(outputs)
     used = {o for o in (*outputs, *graph.updates.values()) if isinstance(o, Value)}
+    taken = {o.node for o in used}  # the nodes of those, for nodes that have one result
     smaller: dict[Node, _Smaller] = {}
     kept: list[Node] = []
     reached: set[Node] = set()
     for node in reversed(graph.nodes):
-        slots = {slot for slot in range(len(graph.types[node])) if Value(node, slot) in used}
-        if not slots and node.op != "input" and not (node.op in TABLE and TABLE[node.op].fresh):
+        if node in taken:
+            if node.op == "input":
+                reached.add(node)
+        elif node.op != "input" and not (node.op in TABLE and TABLE[node.op].fresh):
             continue
-        if node.op == "input" and slots:
-            reached.add(node)
         kept.append(node)
         operands = node.inputs
         if node.blocks:
+            slots = {slot for slot in range(len(graph.types[node])) if Value(node, slot) in used}
             smaller[node] = _Smaller(node, graph.types[node], slots)
             operands = smaller[node].operands
-        used.update(o for o in operands if isinstance(o, Value))
+        for operand in operands:
+            if type(operand) is Value:
+                taken.add(operand[0])
+                if operand[0].blocks:
+                    used.add(operand)
     if len(kept) == len(graph.nodes) and not smaller and outputs == graph.outputs:
         return graph, reached
     result = Graph(graph.name)
     moved: dict[Node, Node] = {}
 
-    def operand(old: Operand) -> Operand:
-        if not isinstance(old, Value):
+    def now(old: Operand) -> Operand:
+        if not isinstance(old, Value) or old.node not in moved:
             return old
-        slot = smaller[old.node].slots[old.slot] if old.node in smaller else old.slot
-        return Value(moved[old.node], slot) if (moved[old.node], slot) != old else old
+        return Value(moved[old.node], smaller[old.node].slots[old.slot] if old.node in smaller else old.slot)
 
     for node in reversed(kept):
-        less = smaller.get(node)
-        inputs = tuple(map(operand, node.inputs if less is None else less.operands))
+        new, types, less = node, graph.types[node], smaller.get(node)
         if less is not None:
-            blocks = less.blocks
-            moved[node] = Node(node.op, inputs, less.attrs, node.name, node.scope, node.where, blocks)
-        else:
-            same = inputs == node.inputs
-            moved[node] = node if same else Node(node.op, inputs, node.attrs, node.name, node.scope, node.where)
-        result.add(moved[node], graph.types[node] if less is None else less.types)
-    result.outputs = [operand(o) for o in outputs]
-    result.inputs = [moved[node] for node in graph.inputs]
+            inputs = tuple(map(now, less.operands))
+            new = Node(node.op, inputs, less.attrs, node.name, node.scope, node.where, less.blocks)
+            types = less.types
+        elif moved and any(isinstance(o, Value) and o.node in moved for o in node.inputs):
+            new = Node(node.op, tuple(map(now, node.inputs)), node.attrs, node.name, node.scope, node.where)
+        if new is not node:
+            moved[node] = new
+        result.add(new, types)
+    result.outputs = [now(o) for o in outputs]
+    result.inputs = [moved.get(node, node) for node in graph.inputs]
     result.parameter_names, result.buffer_names = dict(graph.parameter_names), dict(graph.buffer_names)
-    result.updates = {buffer: operand(new) for buffer, new in graph.updates.items()}
+    result.updates = {buffer: now(new) for buffer, new in graph.updates.items()}
     return result, reached
 
 

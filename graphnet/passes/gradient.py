@@ -39,17 +39,33 @@ __all__ = ["differentiate"]
 class _NodeSite:
     """A node as gradient rules see it: values are operands, and emitting adds nodes (`graphnet.ops.Site`)."""
 
+    __slots__ = ("_types", "attrs", "dtype", "emitter", "key", "node", "op", "operand", "shape", "wanted")
+
     def __init__(self, node: Node, emitter: Emitter, wanted: set[Hashable]) -> None:
-        types = [emitter.type_of(o) for o in node.inputs]
-        result = emitter.type_of(Value(node))
         self.op: Op = TABLE[node.op]
         self.node, self.emitter, self.wanted = node, emitter, wanted
-        self.key: Hashable = Value(node)
+        self.key: Value = Value(node)
         self.attrs = node.attrs
-        self.shapes: tuple[Shape, ...] = tuple(t.shape for t in types)
-        self.dtypes: tuple[DType, ...] = tuple(t.dtype for t in types)
-        self.shape, self.dtype = result.shape, result.dtype
+        self.shape, self.dtype = emitter.type_of(self.key)
         self.operand = 0
+        self._types: list[TensorType] | None = None
+
+    @property
+    def types(self) -> list[TensorType]:
+        """Of the operands; most rules do not ask."""
+        if self._types is None:
+            self._types = [self.emitter.type_of(o) for o in self.node.inputs]
+        return self._types
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Of the operands."""
+        return tuple([t.shape for t in self.types])
+
+    @property
+    def dtypes(self) -> tuple[DType, ...]:
+        """Of the operands."""
+        return tuple([t.dtype for t in self.types])
 
     def targets(self) -> list[Hashable | None]:
         """Where the gradients of the operands go."""
@@ -69,7 +85,7 @@ class _NodeSite:
 
     def y(self) -> Operand:
         """The result."""
-        return Value(self.node)
+        return self.key
 
     def number(self, index: int) -> Any:
         """An operand that was written as a number."""
@@ -78,8 +94,8 @@ class _NodeSite:
 
     def __call__(self, op: str, *inputs: Any, **attrs: Any) -> Operand:
         operands = [Literal(i, self.dtype) if isinstance(i, (bool, int, float, SymbolicDim)) else i for i in inputs]
-        name = f"grad.{self.node.name}"
-        return self.emitter.emit(TABLE[op], operands, attrs, name, self.node.scope, self.node.where)
+        node = self.node
+        return self.emitter.emit(TABLE[op], operands, attrs, f"grad.{node.name}", node.scope, node.where)
 
 
 @collector_paused()
@@ -95,11 +111,13 @@ def differentiate(graph: Graph) -> Graph:
         raise GradientError(f"{graph.name} has {len(graph.outputs)} outputs; gradients are taken of one")
     leaves: list[Operand] = list(graph.trained())
     leaves += [Value(n) for n in graph.inputs if graph.types[n][0].dtype.is_floating_point]
-    result = _recording(graph, _wanted(graph, set(leaves)), f"{graph.name}.gradient")
+    wanted = _wanted(graph, set(leaves))
+    result = _recording(graph, wanted, f"{graph.name}.gradient")
     emitter = Emitter(result, Unifier())
     output = result.outputs[0]
     assert isinstance(output, Value)
-    wanted = _wanted(result, set(leaves))
+    if any(node.blocks for node in graph.nodes):  # loops keep their states now: they are other nodes
+        wanted = _wanted(result, set(leaves))
     start = result.type_of(output)
     seed = emitter.input(f"grad.{output.node.name}", start) if start.shape else Literal(1.0, start.dtype)
     gradients: dict[Hashable, Any] = {output: seed}
@@ -142,7 +160,7 @@ def _wanted(graph: Graph, leaves: set[Hashable]) -> set[Hashable]:
         if node.blocks:
             types = graph.types[node]
             wanted.update(Value(node, slot) for slot in _wanted_slots(node, wanted) if _flows(types[slot]))
-        elif any(o in wanted for o in node.inputs):
+        elif not wanted.isdisjoint(node.inputs):
             wanted.add(Value(node))
     return wanted
 
@@ -198,19 +216,19 @@ def _recording(graph: Graph, wanted: set[Hashable], name: str) -> Graph:
     moved: dict[Node, Node] = {}
 
     def operand(old: Operand) -> Operand:
-        return Value(moved[old.node], old.slot) if isinstance(old, Value) and moved[old.node] is not old.node else old
+        return Value(moved[old.node], old.slot) if isinstance(old, Value) and old.node in moved else old
 
     for node in graph.nodes:
-        inputs = tuple(map(operand, node.inputs))
-        types = graph.types[node]
-        new = node
-        if inputs != node.inputs:
+        new, types = node, graph.types[node]
+        if moved and any(isinstance(o, Value) and o.node in moved for o in node.inputs):
+            inputs = tuple(map(operand, node.inputs))
             new = Node(node.op, inputs, node.attrs, node.name, node.scope, node.where, node.blocks)
         if node.blocks and node.op != BRANCH and any(Value(node, slot) in wanted for slot in range(len(types))):
             new, types = _keeping(new, types)
-        moved[node] = new
+        if new is not node:
+            moved[node] = new
         result.add(new, types)
-    result.inputs = [moved[node] for node in graph.inputs]
+    result.inputs = [moved.get(node, node) for node in graph.inputs]
     result.outputs = list(map(operand, graph.outputs))
     result.parameter_names = dict(graph.parameter_names)
     result.updates = {buffer: operand(new) for buffer, new in graph.updates.items()}

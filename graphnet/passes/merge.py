@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence
 
 from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value
-from graphnet.ops import TABLE
+from graphnet.ops import TABLE, setting_key
 
 __all__ = ["merge_common"]
 
@@ -46,7 +45,7 @@ def _key(node: Node, operands: Sequence[Operand]) -> Hashable | None:
     if op is None or op.fresh:
         return None
     try:
-        return node.op, tuple(map(_operand, operands)), _frozen(node.attrs) if node.attrs else ()
+        return node.op, tuple(map(_operand, operands)), setting_key(node.attrs) if node.attrs else ()
     except TypeError:
         return None
 
@@ -56,17 +55,5 @@ def _operand(operand: Operand) -> Hashable:
         value = operand.value
         if operand.dtype.is_floating_point and isinstance(value, int):
             value = float(value)
-        return "literal", _frozen(value), operand.dtype
+        return "literal", setting_key(value), operand.dtype
     return operand if isinstance(operand, Value) else ("constant", id(operand))
-
-
-def _frozen(value: Any) -> Hashable:
-    """A setting as a key: 1, 1.0 and True differ, and so do 0.0 and -0.0."""
-    if isinstance(value, Mapping):
-        return tuple((name, _frozen(value[name])) for name in sorted(value))
-    if isinstance(value, (tuple, list)):
-        return type(value), tuple(map(_frozen, value))
-    if isinstance(value, (bool, int, float, str)) or value is None:
-        return type(value), repr(value)
-    hash(value)
-    return value  # type: ignore[no-any-return]

@@ -33,15 +33,22 @@ def _apply(value: Any, sizes: Mapping[Symbol, Dim]) -> Any:
     if isinstance(value, SymbolicDim):
         return substitute(value, sizes)
     if type(value) is tuple:
-        changed = tuple(_apply(v, sizes) for v in value)
-        return value if all(a is b for a, b in zip(value, changed)) else changed
+        for part in value:
+            if type(part) is not int:
+                break
+        else:
+            return value
+        changed = tuple([_apply(v, sizes) for v in value])
+        return value if all([a is b for a, b in zip(value, changed)]) else changed
     return value
 
 
 def bound_attrs(attrs: Mapping[str, Any], sizes: Mapping[Symbol, Dim]) -> Mapping[str, Any]:
     """A node's settings with its sizes replaced; the same object where there is nothing to replace."""
+    if not attrs:
+        return attrs
     changed = {name: _apply(value, sizes) for name, value in attrs.items()}
-    return attrs if all(changed[name] is value for name, value in attrs.items()) else changed
+    return attrs if all([changed[name] is value for name, value in attrs.items()]) else changed
 
 
 @collector_paused()
@@ -49,25 +56,33 @@ def resolve(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
     """The graph with every size replaced that is known now, in types, settings, literals and blocks."""
     result = Graph(graph.name)
     moved: dict[Node, Node] = {}
+    known: dict[tuple[TensorType, ...], tuple[TensorType, ...]] = {}  # types before and after
 
     def operand(old: Operand) -> Operand:
         if isinstance(old, Value):
-            return Value(moved[old.node], old.slot) if moved[old.node] is not old.node else old
+            return Value(moved[old.node], old.slot) if old.node in moved else old
         if isinstance(old, Literal) and isinstance(old.value, SymbolicDim):
             return Literal(substitute(old.value, sizes), old.dtype)
         return old
 
-    for node in graph.nodes:
-        attrs = bound_attrs(node.attrs, sizes)
-        inputs = tuple(map(operand, node.inputs))
-        if attrs is node.attrs and not node.blocks and all(a is b for a, b in zip(inputs, node.inputs)):
-            moved[node] = node
-        else:
+    if not sizes:
+        result.nodes, result.types = list(graph.nodes), dict(graph.types)
+    for node in graph.nodes if sizes else ():
+        attrs, inputs = bound_attrs(node.attrs, sizes), node.inputs
+        for old in inputs:
+            if (old[0] in moved) if type(old) is Value else isinstance(old, Literal):
+                inputs = tuple(map(operand, inputs))
+                break
+        if attrs is not node.attrs or node.blocks or (inputs is not node.inputs and inputs != node.inputs):
             blocks = tuple([resolve(block, sizes) for block in node.blocks])
             moved[node] = Node(node.op, inputs, attrs, node.name, node.scope, node.where, blocks)
-        types = tuple(TensorType(tuple(substitute(d, sizes) for d in t.shape), t.dtype) for t in graph.types[node])
-        result.add(moved[node], types)
-    result.inputs = [moved[node] for node in graph.inputs]  # a block's order is not that of its nodes
+        types = graph.types[node]
+        found = known.get(types)
+        if found is None:
+            found = tuple(TensorType(tuple(substitute(d, sizes) for d in t.shape), t.dtype) for t in types)
+            known[types] = found
+        result.add(moved.get(node, node), found)
+    result.inputs = [moved.get(node, node) for node in graph.inputs]  # a block's order is not that of its nodes
     result.outputs = list(map(operand, graph.outputs))
     result.parameter_names = dict(graph.parameter_names)
     result.updates = {buffer: operand(new) for buffer, new in graph.updates.items()}
@@ -107,43 +122,56 @@ def bind(graph: Graph, types: Sequence[TensorType], unifier: Unifier) -> dict[Sy
 
 
 def _type(graph: Graph, operand: Operand) -> TensorType:
-    if isinstance(operand, Literal):
-        return TensorType((), operand.dtype)
-    return graph.type_of(operand) if isinstance(operand, Value) else operand._type()
+    if type(operand) is Value:
+        return graph.types[operand[0]][operand[1]]
+    return TensorType((), operand.dtype) if isinstance(operand, Literal) else operand._type()  # type: ignore[union-attr]
 
 
-def verify_types(graph: Graph) -> None:
+def verify_types(graph: Graph, known: Graph | None = None) -> None:
     """Check every node against the table of ops: its op exists, its types are what the op gives.
+
+    Args:
+        graph: the graph.
+        known: one that was checked before; nodes of it with the types that they have there are not looked at again.
 
     Raises:
         GraphError: naming the node and the cause.
     """
-    for node in graph.nodes:
+    before = known.types if known is not None else {}
+    changed = [node for node in graph.nodes if before.get(node) is not graph.types[node]]
+    if any([node in before for node in changed]):  # what uses them has to be looked at too
+        changed = graph.nodes
+    unifier = Unifier()  # taught nothing: each node is checked by itself
+    for node in changed:
         if node.op == "input":
             continue
+        noted = graph.types[node]
+        types = [_type(graph, operand) for operand in node.inputs]
         if node.blocks:
-            check_blocks(node, [_type(graph, operand) for operand in node.inputs], graph.types[node])
+            check_blocks(node, types, noted)
             for block in node.blocks:
                 verify_types(block)
             continue
         op = row(node.op)
         if op is None:
             raise GraphError(f"{node.name}: there is no op {node.op!r} in the table")
-        types = [_type(graph, operand) for operand in node.inputs]
-        unifier = Unifier()
         try:
             found = infer(op, unifier, types, node.attrs)
         except GraphnetError as error:
             raise GraphError(f"{node.name}: {error}; infer shapes again after changing the graph") from None
-        (noted,) = graph.types[node]
-        same = len(found.shape) == len(noted.shape) and all(map(unifier.unify, found.shape, noted.shape))
-        if not same or found.dtype is not noted.dtype:
-            raise GraphError(f"{node.name}: its type is noted as {noted}, but {node.op} gives {found}")
+        (have,) = noted
+        if found is not have and found != have:
+            same = len(found.shape) == len(have.shape) and all(map(unifier.unify, found.shape, have.shape))
+            if not same or found.dtype is not have.dtype:
+                raise GraphError(f"{node.name}: its type is noted as {have}, but {node.op} gives {found}")
+        if unifier.knowledge != (0, 0):
+            inferred, unifier = unifier.inferred, Unifier()
+            unifier.inferred = inferred
     for buffer, new in graph.updates.items():
-        have, got = buffer._type(), _type(graph, new)
+        kept, got = buffer._type(), _type(graph, new)
         if (
-            have.dtype is not got.dtype
-            or len(have.shape) != len(got.shape)
-            or not all(map(Unifier().unify, have.shape, got.shape))
+            kept.dtype is not got.dtype
+            or len(kept.shape) != len(got.shape)
+            or not all(map(Unifier().unify, kept.shape, got.shape))
         ):
-            raise GraphError(f"the buffer {graph.operand_text(buffer)} is {have}, its new value {new!r} is {got}")
+            raise GraphError(f"the buffer {graph.operand_text(buffer)} is {kept}, its new value {new!r} is {got}")
