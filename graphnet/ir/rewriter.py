@@ -21,11 +21,19 @@ class Rewriter:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.result = Graph(graph.name)
-        self._moved: dict[Operand, Operand] = {}
+        self._moved: dict[Node, Node] = {}
+        self._replaced: dict[Node, Operand] = {}
 
     def now(self, operand: Operand) -> Operand:
         """What an operand of the old graph is in the new one."""
-        return self._moved.get(operand, operand) if isinstance(operand, Value) else operand
+        if type(operand) is Value:
+            node, slot = operand
+            made = self._moved.get(node)
+            if made is not None:
+                return Value(made, slot)
+            if not slot and node in self._replaced:
+                return self._replaced[node]
+        return operand
 
     def type_of(self, operand: Operand) -> TensorType:
         """The type of an operand of either graph."""
@@ -36,21 +44,26 @@ class Rewriter:
 
     def keep(self, node: Node) -> None:
         """Copy a node."""
-        self.emit(node, node.op, tuple(map(self.now, node.inputs)), node.attrs)
+        moved, replaced = self._moved, self._replaced
+        if moved or replaced:
+            for operand in node.inputs:
+                if type(operand) is Value and (operand[0] in moved or operand[0] in replaced):
+                    inputs = tuple([self.now(o) for o in node.inputs])
+                    made = Node(node.op, inputs, node.attrs, node.name, node.scope, node.where, node.blocks)
+                    moved[node] = made
+                    self.result.add(made, self.graph.types[node])
+                    return
+        self.result.add(node, self.graph.types[node])
 
     def emit(self, node: Node, op: str, inputs: Sequence[Operand], attrs: Mapping[str, object]) -> None:
         """Put another node in the place of one; operands are the new graph's."""
-        made = node
-        if op != node.op or attrs is not node.attrs or any(a is not b for a, b in zip(inputs, node.inputs)):
-            blocks = node.blocks if op == node.op else ()
-            made = Node(op, tuple(inputs), attrs, node.name, node.scope, node.where, blocks)
-            for slot in range(len(self.graph.types[node])):
-                self._moved[Value(node, slot)] = Value(made, slot)
+        blocks = node.blocks if op == node.op else ()
+        self._moved[node] = made = Node(op, tuple(inputs), attrs, node.name, node.scope, node.where, blocks)
         self.result.add(made, self.graph.types[node])
 
     def replace(self, node: Node, operand: Operand) -> None:
         """Leave a node out: an operand of the new graph is its result."""
-        self._moved[Value(node)] = operand
+        self._replaced[node] = operand
 
     def finish(self) -> Graph:
         """The new graph."""

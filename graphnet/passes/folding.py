@@ -43,29 +43,36 @@ def fold_constants(graph: Graph) -> Graph:
         >>> len(fold_constants(graph).nodes) <= len(graph.nodes)
         True
     """
-    new, known = Rewriter(graph), dict[Value, Any]()
-    folded = False
+    known, folded = dict[Value, Any](), dict[Node, Folded]()
     for node in graph.nodes:
         arrays = _arrays(node, known)
         kind = graph.types[node][0] if arrays is not None else None
         if arrays is None or kind is None or not _fits(kind):
-            new.keep(node)
             continue
         op = TABLE[node.op]
         if op.source is not None:
             known[Value(node)] = op.source(node.attrs)
-            new.keep(node)
             continue
         with np.errstate(all="ignore"):
             result = op.view(arrays[0], node.attrs) if op.view is not None else op.reference(*arrays, **node.attrs)
         known[Value(node)] = result = np.asarray(result, kind.dtype.dtype)
-        new.replace(node, Folded(result, kind))
-        folded = True
-    return new.finish() if folded else graph
+        folded[node] = Folded(result, kind)
+    if not folded:
+        return graph
+    new = Rewriter(graph)
+    for node in graph.nodes:
+        if node in folded:
+            new.replace(node, folded[node])
+        else:
+            new.keep(node)
+    return new.finish()
 
 
 def _arrays(node: Node, known: Mapping[Value, Any]) -> list[Any] | None:
     """The operands as arrays, where the node depends on numbers alone."""
+    for operand in node.inputs:
+        if operand not in known if type(operand) is Value else type(operand) is not Literal:
+            return None
     op = TABLE.get(node.op)
     if op is None or op.fresh or node.blocks or (op.view is not None and node.inputs[0] not in known):
         return None

@@ -22,7 +22,11 @@ def merge_common(graph: Graph) -> Graph:
         >>> [node.op for node in merge_common(graph).nodes]
         ['input', 'exp', 'add']
     """
-    keys = [key for node in graph.nodes if (key := _key(node, node.inputs)) is not None]
+    alike: dict[Hashable, list[Node]] = {}  # by what is looked up fast: where none are equal there, none are at all
+    for node in graph.nodes:
+        alike.setdefault((node.op, *node.inputs[:1]), []).append(node)
+    keys = [_key(node, node.inputs) for nodes in alike.values() if len(nodes) > 1 for node in nodes]
+    keys = [key for key in keys if key is not None]
     if len(set(keys)) == len(keys):
         return graph
     new = Rewriter(graph)

@@ -9,6 +9,7 @@ __all__ = ["simplify"]
 # x op literal = x, bit for bit; not x + 0, which turns -0 into 0.
 _NEUTRAL = {"mul": 1, "div": 1, "sub": 0, "pow": 1}
 _SAME = ("reshape", "expand", "cast", "detach")  # nothing happens where the type stays
+_LOOKED_AT = frozenset((*_NEUTRAL, *_SAME, "permute"))
 
 
 def simplify(graph: Graph) -> Graph:
@@ -21,10 +22,10 @@ def simplify(graph: Graph) -> Graph:
         ['input', 'permute', 'add']
     """
     new = Rewriter(graph)
-    if not any(_simpler(new, node) is not None for node in graph.nodes):
+    if not any([node.op in _LOOKED_AT and _simpler(new, node) is not None for node in graph.nodes]):
         return graph
     for node in graph.nodes:
-        found = _simpler(new, node)
+        found = _simpler(new, node) if node.op in _LOOKED_AT else None
         if found is None:
             new.keep(node)
         else:

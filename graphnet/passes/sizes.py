@@ -56,7 +56,7 @@ def resolve(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
     """The graph with every size replaced that is known now, in types, settings, literals and blocks."""
     result = Graph(graph.name)
     moved: dict[Node, Node] = {}
-    known: dict[tuple[TensorType, ...], tuple[TensorType, ...]] = {}  # types before and after
+    known: dict[tuple[int, ...], tuple[TensorType, ...]] = {}  # by the types before, which many nodes share
 
     def operand(old: Operand) -> Operand:
         if isinstance(old, Value):
@@ -77,10 +77,11 @@ def resolve(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
             blocks = tuple([resolve(block, sizes) for block in node.blocks])
             moved[node] = Node(node.op, inputs, attrs, node.name, node.scope, node.where, blocks)
         types = graph.types[node]
-        found = known.get(types)
+        key = (id(types[0]),) if len(types) == 1 else tuple(map(id, types))
+        found = known.get(key)
         if found is None:
             found = tuple(TensorType(tuple(substitute(d, sizes) for d in t.shape), t.dtype) for t in types)
-            known[types] = found
+            known[key] = found
         result.add(moved.get(node, node), found)
     result.inputs = [moved.get(node, node) for node in graph.inputs]  # a block's order is not that of its nodes
     result.outputs = list(map(operand, graph.outputs))
