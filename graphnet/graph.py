@@ -10,7 +10,7 @@ import numpy as np
 
 from graphnet import export, ir
 from graphnet.dtypes import as_dtype, float32
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, kind_of
+from graphnet.errors import ArgumentTypeError, GraphError, kind_of
 from graphnet.explain import Explanation, explain
 from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nesting import nest
@@ -22,10 +22,10 @@ from graphnet.passes import bind, differentiate, remove_dead, resolve, verify_ty
 from graphnet.places import user_site
 from graphnet.replay import Replay
 from graphnet.tensor import SymbolicTensor, Tensor, Tracer, apply, check_tensor, functions, state
-from graphnet.tensor.axes import axes_of, axis_of, sizes_of
+from graphnet.tensor.axes import axes_of, axis_of, dims_of, sizes_of
 from graphnet.tensor.core import wrap
 
-__all__ = ["Graph", "Parameters", "dims_of"]
+__all__ = ["Graph", "Parameters"]
 
 # What a graph under construction can add besides layers: g.tanh(x), g.cat([a, b]), g.softmax(x, dim=1), ...
 FUNCTIONS = {name: getattr(home, name) for home in (functions, functional) for name in home.__all__}
@@ -162,7 +162,7 @@ class Graph(ir.Graph):
         tracer = self._open("input")
         if not isinstance(name, str):
             raise ArgumentTypeError(f"input: a name is a string, got {name!r}")
-        dims = dims_of(self, name, shape)
+        dims = dims_of(name, shape, self.dimension)
         return tracer.input(name, TensorType(dims, as_dtype(dtype)))
 
     def output(self, *values: Any) -> None:
@@ -491,24 +491,3 @@ class _GraphModule(Module):
     def forward(self, *inputs: Any) -> Any:
         """The graph's result."""
         return self.graph(*inputs)
-
-
-def dims_of(graph: Graph, name: str, shape: Any) -> ir.Shape:
-    """A shape as given to `input` or `trace`, as sizes and symbols of the graph.
-
-    Raises:
-        ArgumentTypeError, ArgumentError: not a sequence of sizes and names.
-    """
-    if isinstance(shape, (str, bytes)) or not hasattr(shape, "__iter__"):
-        raise ArgumentTypeError(f'{name}: a shape is a tuple of sizes and names such as ("N", 20), got {shape!r}')
-    dims: list[Any] = []
-    for axis, size in enumerate(shape):
-        if isinstance(size, str):
-            if not size:
-                raise ArgumentError(f"{name}: the name of a size is not empty")
-            dims.append(graph.dimension(size))
-        elif size is None:
-            dims.append(Symbol(f"{name}_{axis}", placeholder=True))
-        else:
-            dims.extend(sizes_of(name, ((size,),)))
-    return tuple(dims)

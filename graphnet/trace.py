@@ -11,13 +11,14 @@ from graphnet import export
 from graphnet.collector import collector_paused
 from graphnet.dtypes import DType, as_dtype, float32
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, TraceError, kind_of
-from graphnet.graph import Graph, dims_of
+from graphnet.graph import Graph
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
 from graphnet.nn.naming import warn_unreached
 from graphnet.places import raised_at
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, enable_grad, state
 from graphnet.tensor.adaptation import UndecidedError, adapted, learn
+from graphnet.tensor.axes import dims_of
 from graphnet.tensor.control import check_limit
 
 __all__ = ["Spec", "graph_for", "summary", "trace"]
@@ -92,7 +93,7 @@ def _traced(
     tensors = []
     for name, given in zip(names, inputs):
         shape, kind = _spec(name, given, default)
-        tensors.append(tracer.input(name, TensorType(dims_of(graph, name, shape), kind)))
+        tensors.append(tracer.input(name, TensorType(dims_of(name, shape, graph.dimension), kind)))
     if isinstance(network, Module):
         graph._root = network
     elif isinstance(network, Graph):

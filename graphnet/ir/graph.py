@@ -97,7 +97,7 @@ class Graph:
 
     def walk(self) -> Iterator[Node]:
         """All nodes, those within blocks after the node that they belong to."""
-        if not any([node.blocks for node in self.nodes]):
+        if not any(node.blocks for node in self.nodes):
             yield from self.nodes
             return
         stack = [iter(self.nodes)]

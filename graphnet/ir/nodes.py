@@ -174,6 +174,7 @@ class Node(_Fields):
         where: Where | None = None,
         blocks: tuple[Graph, ...] = (),
     ) -> Node:
+        """A node with these fields."""
         node: Any = _blank(_Fields)
         node.op = op
         node.inputs = inputs

@@ -223,7 +223,7 @@ def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -
             if len(unifier.inferred) >= KEPT:  # eager calls with ever other shapes
                 unifier.inferred.clear()
             unifier.inferred[key] = found
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 KEPT = 4096
@@ -244,7 +244,8 @@ def setting_key(value: Any) -> Hashable:
         for part in value:
             if type(part) is not int:
                 return kind, tuple(map(setting_key, value))
-        return value  # type: ignore[no-any-return]
+        whole: Hashable = value
+        return whole
     if kind is bool:
         return kind, "True" if value else "False"
     if kind is list:

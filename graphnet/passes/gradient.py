@@ -132,7 +132,7 @@ def differentiate(graph: Graph) -> Graph:
 def _reverse(nodes: Sequence[Node], emitter: Emitter, wanted: set[Hashable], gradients: dict[Hashable, Any]) -> None:
     """Carry gradients from the results of nodes to what they were computed from."""
 
-    def sites() -> Iterator[_NodeSite]:
+    def sites() -> Iterator[Any]:  # of _NodeSite
         for node in reversed(nodes):
             if not node.blocks:
                 if node.op != "input":

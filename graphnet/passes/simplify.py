@@ -22,7 +22,7 @@ def simplify(graph: Graph) -> Graph:
         ['input', 'permute', 'add']
     """
     new = Rewriter(graph)
-    if not any([node.op in _LOOKED_AT and _simpler(new, node) is not None for node in graph.nodes]):
+    if not any(node.op in _LOOKED_AT and _simpler(new, node) is not None for node in graph.nodes):
         return graph
     for node in graph.nodes:
         found = _simpler(new, node) if node.op in _LOOKED_AT else None

@@ -39,7 +39,7 @@ def _apply(value: Any, sizes: Mapping[Symbol, Dim]) -> Any:
         else:
             return value
         changed = tuple([_apply(v, sizes) for v in value])
-        return value if all([a is b for a, b in zip(value, changed)]) else changed
+        return value if all(a is b for a, b in zip(value, changed)) else changed
     return value
 
 
@@ -48,7 +48,7 @@ def bound_attrs(attrs: Mapping[str, Any], sizes: Mapping[Symbol, Dim]) -> Mappin
     if not attrs:
         return attrs
     changed = {name: _apply(value, sizes) for name, value in attrs.items()}
-    return attrs if all([changed[name] is value for name, value in attrs.items()]) else changed
+    return attrs if all(changed[name] is value for name, value in attrs.items()) else changed
 
 
 @collector_paused()
@@ -140,7 +140,7 @@ def verify_types(graph: Graph, known: Graph | None = None) -> None:
     """
     before = known.types if known is not None else {}
     changed = [node for node in graph.nodes if before.get(node) is not graph.types[node]]
-    if any([node in before for node in changed]):  # what uses them has to be looked at too
+    if any(node in before for node in changed):  # what uses them has to be looked at too
         changed = graph.nodes
     unifier = Unifier()  # taught nothing: each node is checked by itself
     for node in changed:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from graphnet.errors import ArgumentError, IndexOutOfRangeError
-from graphnet.ir import Dim, Shape, SymbolicDim, product
+from graphnet.errors import ArgumentError, ArgumentTypeError, IndexOutOfRangeError
+from graphnet.ir import Dim, Shape, Symbol, SymbolicDim, product
 from graphnet.whole import is_whole, whole
 
-__all__ = ["axes_of", "axis_of", "sizes_of"]
+__all__ = ["axes_of", "axis_of", "dims_of", "sizes_of"]
 
 
 def axis_of(what: str, axis: Any, rank: int) -> int:
@@ -59,3 +60,24 @@ def sizes_of(what: str, sizes: tuple[Any, ...], open_sizes: bool = False) -> Sha
     if all(isinstance(size, int) for size in result) and abs(int(product(s or 1 for s in result))) >= 2**59:
         raise ArgumentError(f"{what}: a tensor of shape {tuple(result)} has more elements than memory can hold")
     return tuple(result)
+
+
+def dims_of(name: str, shape: Any, dimension: Callable[[str], Dim]) -> Shape:
+    """A shape as given to an input of a graph, which knows the `dimension` of a name.
+
+    Raises:
+        ArgumentTypeError, ArgumentError: not a sequence of sizes and names.
+    """
+    if isinstance(shape, (str, bytes)) or not hasattr(shape, "__iter__"):
+        raise ArgumentTypeError(f'{name}: a shape is a tuple of sizes and names such as ("N", 20), got {shape!r}')
+    dims: list[Any] = []
+    for axis, size in enumerate(shape):
+        if isinstance(size, str):
+            if not size:
+                raise ArgumentError(f"{name}: the name of a size is not empty")
+            dims.append(dimension(size))
+        elif size is None:
+            dims.append(Symbol(f"{name}_{axis}", placeholder=True))
+        else:
+            dims.extend(sizes_of(name, ((size,),)))
+    return tuple(dims)
