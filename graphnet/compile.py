@@ -304,11 +304,16 @@ class TrainStep:
         if shapes != [()]:
             what = f"one of shape {shapes[0]}" if len(shapes) == 1 else f"{len(shapes)} results"
             raise GradientError(f"TrainStep: a loss is one number, got {what}; reduce it with .mean() or .sum()")
-        return traced.gradient()
+        reached: set[Any] = set()
+        gradient = traced.gradient(reached)
+        # As in eager training, parameters that no gradient flows to are left as they are: no decay, no momentum.
+        numbers = {p: 1 + i for i, p in enumerate(traced.trained()) if p in reached}
+        gradient.structure = (0, numbers)
+        return gradient
 
     def _build(self, tensors: tuple[Any, ...]) -> Any:
-        gradient, _ = self._graphs.find(_types(tensors))
-        found = dict(zip(gradient.trained(), gradient.outputs[1:]))
+        gradient, structure = self._graphs.find(_types(tensors))
+        _, found = nest(structure, gradient.outputs)
         updates = [_Update(p, group, self.optimizer.overwritten(p, group)) for p, group in self._chosen(found)]
         if not updates:
             raise GradientError("TrainStep: the loss depends on none of the optimizer's parameters")

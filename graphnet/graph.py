@@ -388,10 +388,14 @@ class Graph(ir.Graph):
         """
         return explain(self, sizes)
 
-    def gradient(self) -> Graph:
-        """The graph of the gradients of its output (see `graphnet.passes.differentiate`)."""
+    def gradient(self, reached: set[Any] | None = None) -> Graph:
+        """The graph of the gradients of its output (see `graphnet.passes.differentiate`).
+
+        Args:
+            reached: a set into which go the parameters and inputs that a gradient flows to.
+        """
         result = Graph(f"{self.name}.gradient")
-        result._adopt(remove_dead(differentiate(self)))
+        result._adopt(remove_dead(differentiate(self, reached)))
         result._tracer, result._root, result._sizes = None, self._root, self._sizes
         result.structure = tuple(range(len(result.outputs)))
         return result

@@ -56,6 +56,7 @@ class Registry:
                     f"{kind_of(value)}; to change its values write to {name}.data"
                 )
             fields["_parameters"][name] = None
+            restructured()
         elif name in fields["_modules"]:
             if value is not None:
                 raise ArgumentTypeError(f"{name} of {type(self).__name__} is a module: assign a module or None")

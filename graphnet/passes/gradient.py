@@ -99,10 +99,15 @@ class _NodeSite:
 
 
 @collector_paused()
-def differentiate(graph: Graph) -> Graph:
+def differentiate(graph: Graph, reached: set[Operand] | None = None) -> Graph:
     """A graph whose outputs are the output and its gradients for each parameter, then for each floating-point input.
 
-    The gradient starts from 1 for a single element; for other outputs it is one more input of the graph.
+    The gradient starts from 1 for a single element; for other outputs it is one more input of the graph. It is zeros
+    for those that none flows to.
+
+    Args:
+        graph: what is differentiated.
+        reached: a set into which go the parameters and inputs that a gradient flows to.
 
     Raises:
         GradientError: there is not exactly one output, or a node on the way has no gradient.
@@ -123,6 +128,8 @@ def differentiate(graph: Graph) -> Graph:
     gradients: dict[Hashable, Any] = {output: seed}
     _reverse(result.nodes[: len(graph.nodes)], emitter, wanted, gradients)
     result.outputs = [output]
+    if reached is not None:
+        reached.update(leaf for leaf in leaves if leaf in gradients)
     for leaf in leaves:
         type = emitter.type_of(leaf)
         result.outputs.append(gradients[leaf] if leaf in gradients else _zeros(emitter, type))
@@ -160,7 +167,7 @@ def _wanted(graph: Graph, leaves: set[Hashable]) -> set[Hashable]:
         if node.blocks:
             types = graph.types[node]
             wanted.update(Value(node, slot) for slot in _wanted_slots(node, wanted) if _flows(types[slot]))
-        elif not wanted.isdisjoint(node.inputs):
+        elif not wanted.isdisjoint(node.inputs) and _flows(graph.types[node][0]):
             wanted.add(Value(node))
     return wanted
 
