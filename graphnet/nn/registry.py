@@ -19,6 +19,49 @@ if TYPE_CHECKING:
 __all__ = ["Registry", "not_initialized"]
 
 
+class Held(dict[str, Any]):
+    """What a module holds by name; every change is noted, also one that user code makes here."""
+
+    __slots__ = ()
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        dict.__setitem__(self, name, value)
+        restructured()
+
+    def __delitem__(self, name: str) -> None:
+        dict.__delitem__(self, name)
+        restructured()
+
+    def __ior__(self, other: Any) -> Held:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """As a dict's, and likewise the others."""
+        dict.update(self, *args, **kwargs)
+        restructured()
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """As a dict's."""
+        restructured()
+        return dict.setdefault(self, name, default)
+
+    def pop(self, *args: Any) -> Any:
+        """As a dict's."""
+        restructured()
+        return dict.pop(self, *args)
+
+    def popitem(self) -> tuple[str, Any]:
+        """As a dict's."""
+        restructured()
+        return dict.popitem(self)
+
+    def clear(self) -> None:
+        """As a dict's."""
+        restructured()
+        dict.clear(self)
+
+
 class Registry:
     """The books of a module: what is set as an attribute is entered in them where it belongs."""
 
@@ -29,9 +72,9 @@ class Registry:
 
     def __init__(self) -> None:
         fields = self.__dict__
-        fields["_parameters"] = {}
-        fields["_buffers"] = {}
-        fields["_modules"] = {}
+        fields["_parameters"] = Held()
+        fields["_buffers"] = Held()
+        fields["_modules"] = Held()
         fields["_transient"] = set()
 
     # -- attributes ---------------------------------------------------------------------------------------
@@ -56,12 +99,10 @@ class Registry:
                     f"{kind_of(value)}; to change its values write to {name}.data"
                 )
             fields["_parameters"][name] = None
-            restructured()
         elif name in fields["_modules"]:
             if value is not None:
                 raise ArgumentTypeError(f"{name} of {type(self).__name__} is a module: assign a module or None")
             fields["_modules"][name] = None
-            restructured()
         elif name in fields["_buffers"]:
             if value is not None and not isinstance(value, Tensor):
                 raise ArgumentTypeError(f"{name} of {type(self).__name__} is a buffer: assign a tensor or None")
@@ -89,7 +130,6 @@ class Registry:
         for kind in ("_parameters", "_modules", "_buffers"):
             if name in self.__dict__.get(kind, {}):
                 del self.__dict__[kind][name]
-                restructured()
                 return
         object.__delattr__(self, name)
 
@@ -115,13 +155,12 @@ class Registry:
         if not name or "." in name:
             raise RegistrationError(f"the name of a {kind[1:-1]} is not empty and has no dot, got {name!r}")
         for other in ("_parameters", "_modules", "_buffers"):
-            if other != kind:
-                fields[other].pop(name, None)
+            if other != kind and name in fields[other]:
+                del fields[other][name]
         fields.pop(name, None)
         fields[kind][name] = value
         if kind == "_buffers" and value is not None:
             value._buffer = True
-        restructured()
 
     def _free(self, kind: str, name: Any) -> None:
         """Raise RegistrationError where an attribute of another kind has that name."""
