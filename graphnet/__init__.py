@@ -8,6 +8,7 @@ _extend(__path__)
 
 from graphnet import autograd, cuda, errors, kernels, nn, optim
 from graphnet import notebook as _notebook  # noqa: F401 it makes modules and graphs show themselves in Jupyter
+from graphnet import shortcut as _shortcut  # noqa: F401 it lets small networks be called through programs
 from graphnet.compile import TrainStep, compile
 from graphnet.device import device
 from graphnet.dtypes import DType, bool_, float32, float64, int32, int64

@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "trace": {"collector", "errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
     "notebook": {"export", "keys", "tensor", "nn", "graph", "trace"},
+    "shortcut": {"errors", "ir", "ops", "tensor", "nn", "compile"},
     "specialize": {"errors", "ir", "passes", "nn", "graph", "trace"},
     "compile": {
         "explain",

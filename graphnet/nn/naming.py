@@ -54,7 +54,7 @@ def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
 
 
 _PLAIN = frozenset((bool, int, float, str, type(None)))
-_OWN = ("_parameters", "_buffers", "_modules", "_names", "_where")  # a module's own books
+_OWN = ("_parameters", "_buffers", "_modules", "_names", "_fast", "_where")  # a module's own books
 
 
 def _is_module(item: Any) -> bool:
