@@ -36,6 +36,22 @@ class PyProgram {
     return step;
   }
 
+  // Each operation is (kernel, operands, dtype of the result as in kernels.h); values are numbered, inputs first.
+  int add_group(const py::tuple& inputs, const py::tuple& outputs,
+                const std::vector<std::tuple<int, std::vector<int>, int>>& operations,
+                const std::vector<int>& results) {
+    std::vector<Group::Operation> parsed;
+    for (const auto& [kernel, in, dtype] : operations) {
+      if (dtype < 0 || dtype >= kNumDTypes) throw ValueError("Program.add_group: unknown dtype");
+      parsed.push_back({kernel, in, static_cast<DType>(dtype)});
+    }
+    const int step = program.add_group(parse_views(inputs, false, "elementwise"),
+                                       parse_views(outputs, true, "elementwise"), std::move(parsed), results);
+    arrays_.append(inputs);
+    arrays_.append(outputs);
+    return step;
+  }
+
   void set_params(int step, const std::vector<double>& params) {
     if (step < 0 || step >= program.size()) throw ValueError("Program: no step " + std::to_string(step));
     program.set_params(step, params);
@@ -396,6 +412,8 @@ void bind_programs(py::module_& m) {
   py::class_<PyProgram>(m, "Program", "Instructions in order, prepared once and run with the GIL released.")
       .def(py::init<>())
       .def("add", &PyProgram::add, py::arg("kernel"), py::arg("inputs"), py::arg("outputs"), py::arg("params"))
+      .def("add_group", &PyProgram::add_group, py::arg("inputs"), py::arg("outputs"), py::arg("operations"),
+           py::arg("results"))
       .def("set_params", &PyProgram::set_params, py::arg("step"), py::arg("params"))
       .def("open_branch", &PyProgram::open_branch, py::arg("condition"))
       .def("open_while", &PyProgram::open_while, py::arg("trips"), py::arg("limit"))

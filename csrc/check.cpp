@@ -491,6 +491,13 @@ void require_apart(const Call& call, const KernelInfo& info) {
 
 const KernelInfo& kernel_info(int id) { return kInfo[id]; }
 
+bool joins_groups(const KernelInfo& info, DType dtype) {
+  const auto is = [&](Id id) { return &info == &kInfo[static_cast<int>(id)]; };
+  if (is(Id::floor_div_) || is(Id::remainder_) || is(Id::pow_)) return dtype == DType::f32 || dtype == DType::f64;
+  return !is(Id::binary_entropy_) &&
+         (info.check == elementwise || info.check == predicate || info.check == where || info.check == copy);
+}
+
 const char* dtype_name(DType dtype) {
   switch (dtype) {
     case DType::f32:

@@ -18,6 +18,9 @@ const KernelInfo& kernel_info(int id);
 // Throws TypeError, ValueError or IndexError naming kernel, argument, expected and got.
 void check_call(const Call& call, const KernelInfo& info);
 
+// Whether a kernel may be part of a Group: it is elementwise, and refuses no data of that dtype.
+bool joins_groups(const KernelInfo& info, DType dtype);
+
 // Whether two views may share memory; false is certain. `same_elements`: each element of one is the same of the other.
 bool may_overlap(const View& x, const View& y);
 bool same_elements(const View& x, const View& y);

@@ -261,10 +261,11 @@ struct Convert {
 };
 
 // One loop per dtype (float32, float64, int32, int64, bool); nullptr sends that dtype to the reference.
-#define GN_KERNEL(name, cost, f32, f64, i32, i64, b8)                                           \
-  void name##_(const Call& call) {                                                              \
-    static constexpr Loop loops[kNumDTypes] = {f32, f64, i32, i64, b8};                         \
-    run_elementwise(call, loops[static_cast<int>(call.in[0].dtype)], reference::name##_, cost); \
+#define GN_KERNEL(name, cost, f32, f64, i32, i64, b8)                                                         \
+  constexpr Loop name##_loops[kNumDTypes] = {f32, f64, i32, i64, b8};                                         \
+  constexpr int name##_cost = cost;                                                                           \
+  void name##_(const Call& call) {                                                                            \
+    run_elementwise(call, name##_loops[static_cast<int>(call.in[0].dtype)], reference::name##_, name##_cost); \
   }
 #define GN_BINARY_NUMBER(name, Op)                                                                          \
   GN_KERNEL(name, 1, (loop2<float, float, Op>), (loop2<double, double, Op>), (loop2<int32_t, int32_t, Op>), \
@@ -315,19 +316,21 @@ GN_KERNEL(sin, 8, loop_bounded<SinCos<false>>, nullptr, nullptr, nullptr, nullpt
 GN_KERNEL(cos, 8, loop_bounded<SinCos<true>>, nullptr, nullptr, nullptr, nullptr)
 GN_KERNEL(erf, 8, (loop_vector<float, Erf>), nullptr, nullptr, nullptr, nullptr)
 
+constexpr Loop where_loops[kNumDTypes] = {loop_where<float>, loop_where<double>, loop_where<int32_t>,
+                                          loop_where<int64_t>, loop_where<uint8_t>};
+constexpr int where_cost = 1;
 void where_(const Call& call) {
-  static constexpr Loop loops[kNumDTypes] = {loop_where<float>, loop_where<double>, loop_where<int32_t>,
-                                             loop_where<int64_t>, loop_where<uint8_t>};
-  run_elementwise(call, loops[static_cast<int>(call.out[0].dtype)], reference::where_, 1);
+  run_elementwise(call, where_loops[static_cast<int>(call.out[0].dtype)], reference::where_, where_cost);
 }
 
-#define GN_FROM(From)                                                                          \
-  {loop1<From, float, Convert<From, float>>, loop1<From, double, Convert<From, double>>,       \
-   loop1<From, int32_t, Convert<From, int32_t>>, loop1<From, int64_t, Convert<From, int64_t>>, \
-   loop1<From, uint8_t, Convert<From, uint8_t>>}
+#define GN_FROM(From)                                                                             \
+  loop1<From, float, Convert<From, float>>, loop1<From, double, Convert<From, double>>,           \
+      loop1<From, int32_t, Convert<From, int32_t>>, loop1<From, int64_t, Convert<From, int64_t>>, \
+      loop1<From, uint8_t, Convert<From, uint8_t>>
+constexpr Loop copy_loops[kNumDTypes * kNumDTypes] = {GN_FROM(float), GN_FROM(double), GN_FROM(int32_t),
+                                                      GN_FROM(int64_t), GN_FROM(uint8_t)};
+constexpr int copy_cost = 1;
 void copy_(const Call& call) {
-  static constexpr Loop loops[kNumDTypes][kNumDTypes] = {GN_FROM(float), GN_FROM(double), GN_FROM(int32_t),
-                                                         GN_FROM(int64_t), GN_FROM(uint8_t)};
-  run_elementwise(call, loops[static_cast<int>(call.in[0].dtype)][static_cast<int>(call.out[0].dtype)],
-                  reference::copy_, 1);
+  const int pair = static_cast<int>(call.in[0].dtype) * kNumDTypes + static_cast<int>(call.out[0].dtype);
+  run_elementwise(call, copy_loops[pair], reference::copy_, copy_cost);
 }

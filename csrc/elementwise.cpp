@@ -12,10 +12,9 @@
 namespace graphnet {
 namespace {
 
-constexpr int kMaxOperands = 4;           // the output, then up to three inputs
-constexpr int64_t kChunk = 512;           // elements of a strided run that pass through buffers at a time
-constexpr int64_t kStreamChunk = 1024;    // elements that pass through a buffer on their way past the caches
-constexpr int64_t kParallel = 32 * 1024;  // simple elements below which a second thread does not pay
+constexpr int kMaxOperands = 4;         // the output, then up to three inputs
+constexpr int64_t kChunk = 512;         // elements of a strided run that pass through buffers at a time
+constexpr int64_t kStreamChunk = 1024;  // elements that pass through a buffer on their way past the caches
 
 struct Plan {
   int operands;
@@ -221,9 +220,9 @@ void run_elementwise(const Call& call, Loop loop, Kernel fallback, int cost) {
   const int64_t work = lines * inner * cost;
   plan.streamed = lines * inner * plan.item[0] > kStreamBytes && inner >= 256;
   for (int i = 1; i < plan.operands; ++i) plan.streamed = plan.streamed && plan.data[i] != plan.data[0];
-  if (work < 2 * kParallel) return run_part(plan, plan.data, 0, lines);
+  if (work < 2 * kParallelWork) return run_part(plan, plan.data, 0, lines);
 
-  const int wanted = static_cast<int>(std::min<int64_t>(work / kParallel, 1 << 20));
+  const int wanted = static_cast<int>(std::min<int64_t>(work / kParallelWork, 1 << 20));
   if (plan.rank == 1) {
     parallel(wanted, [&](int part, int parts) {
       // Whole cache lines for each thread.

@@ -50,6 +50,13 @@ int Program::add(int kernel, std::vector<View> in, std::vector<View> out, std::v
   return size() - 1;
 }
 
+int Program::add_group(std::vector<View> in, std::vector<View> out, std::vector<Group::Operation> operations,
+                       const std::vector<int>& results) {
+  auto group = std::make_shared<const Group>(in, out, std::move(operations), results);
+  steps_.push_back({Kind::group, -1, std::move(in), std::move(out), {}, std::move(group)});
+  return size() - 1;
+}
+
 int Program::control(Kind kind, std::vector<View> in, std::vector<View> out) {
   steps_.push_back({kind, -1, std::move(in), std::move(out), {}});
   steps_.back().middle = steps_.back().end = size();
@@ -179,6 +186,10 @@ void Program::run_steps(int begin, int end) {
         kernel(s.kernel)(call_of(s.in, s.out, s.params, s.kernel));
         ++i;
         continue;
+      case Kind::group:
+        s.group->run(s.in.data(), s.out.data());
+        ++i;
+        continue;
       case Kind::push:
       case Kind::fetch: {
         char* const memory = stacks_[static_cast<size_t>(s.stack)].at(steps_[static_cast<size_t>(s.loop)].index);
@@ -243,7 +254,7 @@ bool Program::light() const {
   constexpr int64_t kLight = 16 * 1024;  // elements
   int64_t total = 0;
   for (const Step& step : steps_) {
-    if (step.kind != Kind::call) return false;
+    if (step.kind != Kind::call && step.kind != Kind::group) return false;
     for (const View& view : step.in) total += count(view);
     for (const View& view : step.out) total += count(view);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core.h"
+#include "group.h"
 #include "stack.h"
 
 namespace graphnet {
@@ -21,6 +22,10 @@ class Program {
  public:
   // Appends a checked call and gives its number. Views point into memory that the caller keeps alive and in place.
   int add(int kernel, std::vector<View> in, std::vector<View> out, std::vector<double> params);
+
+  // Appends elementwise operations that run as one.
+  int add_group(std::vector<View> in, std::vector<View> out, std::vector<Group::Operation> operations,
+                const std::vector<int>& results);
 
   void set_params(int step, const std::vector<double>& params);
   // Another number, which the caller vouches for.
@@ -59,12 +64,13 @@ class Program {
   int64_t stacked() const;
 
  private:
-  enum class Kind { call, branch, loop, repeat, push, fetch };
+  enum class Kind { call, group, branch, loop, repeat, push, fetch };
   struct Step {
     Kind kind;
     int kernel;
     std::vector<View> in, out;
     std::vector<double> params;
+    std::shared_ptr<const Group> group = nullptr;
     int middle = 0, end = 0;  // of control flow: where its second block begins, and where it ends
     int stack = 0, loop = 0;
     int64_t limit = -1;

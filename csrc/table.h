@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core.h"
+#include "elementwise.h"
 #include "kernels.h"
 #include "product.h"
 
@@ -20,6 +21,13 @@ void set_target(const std::string& name);
 void choose_target();
 
 Kernel kernel(int id);
+// The target's inner loop of an elementwise kernel for operands of these dtypes, and what an element costs; null where
+// only the kernel as a whole has the dtype.
+struct InnerLoop {
+  Loop loop;
+  int cost;
+};
+InnerLoop inner_loop(int id, DType in, DType out);
 // The target's product of two matrices by one thread; null where only the reference has one.
 ProductFunction product_function(DType dtype);
 

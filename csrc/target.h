@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core.h"
+#include "elementwise.h"
 #include "product.h"
 
 #if (defined(__x86_64__) || defined(_M_X64)) && !defined(GRAPHNET_NO_SIMD)
@@ -17,13 +18,13 @@ bool cpu_has_avx512();       // AVX-512 F, BW, DQ, VL
 bool cpu_has_avx512_bf16();  // and BF16
 
 namespace avx2 {
-void fill(Kernel* table, ProductFunction* products);
+void fill(Kernel* table, ProductFunction* products, Loops* loops);
 }
 namespace avx512 {
-void fill(Kernel* table, ProductFunction* products);
+void fill(Kernel* table, ProductFunction* products, Loops* loops);
 }
 namespace neon {
-void fill(Kernel* table, ProductFunction* products);
+void fill(Kernel* table, ProductFunction* products, Loops* loops);
 }
 
 }  // namespace graphnet

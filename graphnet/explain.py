@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from graphnet.errors import ArgumentError
-from graphnet.ir import Dim, Graph, Node, Symbol, Value, substitute, symbols
+from graphnet.ir import ELEMENTWISE, Dim, Graph, Node, Symbol, Value, substitute, symbols
 from graphnet.liveness import Liveness
 from graphnet.ops import node_flops, result_bytes
 from graphnet.passes import PASSES, plan, resolve
@@ -136,6 +136,10 @@ def _note_fused(before: Graph, after: Graph, taken: dict[str, list[str]]) -> Non
     for node in after.nodes:
         old = ops.get(node.name)
         if old is None or old.op == node.op:
+            continue
+        if node.op == ELEMENTWISE:
+            members = [ops[inner.name] for inner in node.blocks[0].nodes if inner.name in ops]
+            taken[node.name] = [_label(member) for member in [*members, old]]
             continue
         gone = [o.node for o in old.inputs if isinstance(o, Value) and o.node.name not in left]
         names = [name for inner in gone for name in (*taken.pop(inner.name, ()), _label(inner))]

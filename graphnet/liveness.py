@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from graphnet.ir import BRANCH, Constant, Graph, Loop, Node, Operand, TensorType, Value
+from graphnet.ir import BRANCH, ELEMENTWISE, Constant, Graph, Loop, Node, Operand, TensorType, Value
 from graphnet.ops import row
 from graphnet.passes.memory import Buffer
 
@@ -80,7 +80,10 @@ class Liveness:
         for node in self.nodes[graph]:
             self._now += 1
             self._use(node.inputs)
-            if node.blocks:
+            if node.op == ELEMENTWISE:
+                for slot, type in enumerate(graph.types[node]):
+                    self._own(Value(node, slot), type, None)
+            elif node.blocks:
                 self._control(graph, node)
             elif node.op != "input":
                 op = row(node.op)

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from graphnet.collector import collector_paused
-from graphnet.dtypes import dtype_of
+from graphnet.dtypes import bool_, dtype_of, float32, float64, int32, int64
 from graphnet.errors import ArgumentError, DTypeError, IndexOutOfRangeError, TripLimitError
-from graphnet.ir import BRANCH, Constant, Graph, Literal, Loop, Node, Operand, TensorType, Value
+from graphnet.ir import BRANCH, ELEMENTWISE, Constant, Graph, Literal, Loop, Node, Operand, TensorType, Value
 from graphnet.liveness import Liveness
 from graphnet.ops import Op, row
 from graphnet.passes.memory import ALIGNMENT, Plan, plan
@@ -45,6 +45,7 @@ __all__ = [
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _KERNELS = _core.kernel_ids()
+_DTYPES = {dtype: i for i, dtype in enumerate((float32, float64, int32, int64, bool_))}  # as in csrc/core.h
 _run = _core.run
 plain_matmul = _core.matmul
 """Multiply three plain matrices: True, or False with nothing done where `run_kernel` has to look closer."""
@@ -211,7 +212,7 @@ class Program:
         numbers: Sequence[tuple[float, ...]] = (),
     ) -> None:
         self._program = _core.Program()
-        self._arrays: dict[Operand, Array] = {}
+        self._arrays: dict[Any, Array] = {}
         self._nodes: list[Node] = []  # of each step, for errors
         self._numbers = numbers
         self.constants: dict[Any, Array] = {}
@@ -281,7 +282,7 @@ class Program:
             raise ArgumentError(f"{node.describe()}: {error}") from None
 
     def _array(self, operand: Operand) -> Array:
-        found = self._arrays.get(operand)
+        found = self._arrays.get(_key(operand))
         if found is None:
             if operand in self._live.given:
                 assert isinstance(operand, Value)
@@ -291,7 +292,7 @@ class Program:
             else:
                 assert isinstance(operand, Constant)
                 found = self.constants[operand] = operand._values()
-            self._arrays[operand] = found
+            self._arrays[_key(operand)] = found
         return found
 
     def _own_memory(self, outputs: Sequence[Operand], returned: Sequence[Operand]) -> set[Value]:
@@ -320,6 +321,9 @@ class Program:
 
     def _instruct(self, graph: Graph, node: Node) -> None:
         """Turn a node into steps."""
+        if node.op == ELEMENTWISE:
+            self._group(graph, node)
+            return
         if node.blocks:
             self._control(node)
             return
@@ -352,6 +356,28 @@ class Program:
         shapes = [a.shape for a in arrays]
         params = op.params(node.attrs, shapes) if op.params is not None else ()
         self._add(node, op.kernel, tuple(arrays[op.seeded :]), (_target(op, out, node.attrs, shapes),), params)
+
+    def _group(self, graph: Graph, node: Node) -> None:
+        """Turn operations on elements that run as one loop into a step."""
+        block = node.blocks[0]
+        members = [inner for inner in block.nodes if inner.op != "input"]
+        written = {_key(o): o for inner in members for o in inner.inputs if isinstance(o, Literal)}
+        numbers: dict[Any, int] = {Value(inner): i for i, inner in enumerate(block.inputs)}
+        for value in (*written, *map(Value, members)):
+            numbers[value] = len(numbers)
+        operations = []
+        for inner in members:
+            op = row(inner.op)
+            assert op is not None and op.kernel is not None
+            dtype = _DTYPES[block.types[inner][0].dtype]
+            operations.append((_KERNELS[op.kernel], [numbers[_key(o)] for o in inner.inputs], dtype))
+        arrays = tuple([self._array(o) for o in (*node.inputs, *written.values())])
+        outputs = tuple([self._arrays[Value(node, slot)] for slot in range(len(block.outputs))])
+        try:
+            step = self._program.add_group(arrays, outputs, operations, [numbers[o] for o in block.outputs])
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise ArgumentError(f"{node.describe()}: {error}") from None
+        self._open(node, step)
 
     def _drawn(self, graph: Graph, op: Op, node: Node) -> Array:
         """Memory of its own for what is drawn before each run."""
@@ -424,6 +450,11 @@ class Program:
 
     def _copy(self, node: Node, source: Array, target: Array) -> None:
         self._add(node, "copy", (source,), (target,), ())
+
+
+def _key(operand: Operand) -> Any:
+    """What stands for an operand among others: 0.0 and -0.0 are two numbers."""
+    return (repr(operand.value), operand.dtype) if isinstance(operand, Literal) else operand
 
 
 class Caller:

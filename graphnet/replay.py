@@ -8,7 +8,7 @@ from typing import Any
 
 from graphnet import ir
 from graphnet.errors import GraphError, TripLimitError
-from graphnet.ir import BRANCH, Literal, Loop, Node, Scope, Symbol, SymbolicDim, Value
+from graphnet.ir import BRANCH, ELEMENTWISE, Literal, Loop, Node, Scope, Symbol, SymbolicDim, Value
 from graphnet.passes import resolve
 from graphnet.passes.sizes import bound_attrs
 from graphnet.tensor import SymbolicTensor, apply, check_tensor, no_grad, state
@@ -78,6 +78,8 @@ class Replay:
         if symbolic is not None:
             return self._copy(node, operands, symbolic)
         values = [apply("copy", o) if isinstance(o, Literal) else o for o in operands]
+        if node.op == ELEMENTWISE:
+            return self.run(node.blocks[0], values)
         if node.op == BRANCH:
             then, orelse = (partial(self.run, block) for block in node.blocks)
             if isinstance(values[0], SymbolicTensor):

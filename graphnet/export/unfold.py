@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from graphnet.ir import Graph, Node, Operand, Scope, TensorType, Value
-from graphnet.ir.control import BRANCH, COUNTED, LOOP, Loop
+from graphnet.ir.control import BRANCH, COUNTED, ELEMENTWISE, LOOP, Loop
 
 __all__ = ["LOOPS", "STATES", "Back", "Unfolded", "unfold"]
 
-LOOPS = (LOOP, COUNTED, BRANCH)  # the ops, which are also the classes of their boxes
+LOOPS = (LOOP, COUNTED, BRANCH, ELEMENTWISE)  # the ops, which are also the classes of their boxes
 STATES = ("state", "element")  # what the nodes are called that stand for a block's inputs
 
 
@@ -33,8 +33,8 @@ def unfold(graph: Graph) -> Unfolded:
 
     A loop is a scope of class "while" or "repeat", with scopes "condition" and "body" in it; a branch one of class
     "if" with "then" and "else". A node "state" stands for what goes around a loop, "element" for what is taken from a
-    stack at each trip. The node of the loop or branch itself stands for the results, behind its blocks. A graph
-    without blocks is given back as it is.
+    stack at each trip. The node of the loop or branch itself stands for the results, behind its blocks. Operations
+    that run as one loop are a scope of class "elementwise". A graph without blocks is given back as it is.
 
     Example:
         >>> import graphnet as gn
@@ -110,6 +110,12 @@ class _Unfolder:
         name = node.op if node.name == node.path else node.name.removeprefix(prefix) if node.path else node.name
         box = Scope(scope, name, node.op, node.where)
         operands = [self._operand(o, values) for o in node.inputs]
+        if node.op == ELEMENTWISE:
+            block = node.blocks[0]
+            inner = {Value(own): operand for own, operand in zip(block.inputs, operands)}
+            self._add(block, inner, {node.scope: box})
+            values.update((Value(node, slot), self._operand(o, inner)) for slot, o in enumerate(block.outputs))
+            return
         given, states = (self._branch if node.op == BRANCH else self._loop)(node, operands, box)
         names = ("then", "else") if node.op == BRANCH else ("condition", "body")[-len(node.blocks) :]
         results: list[Operand] = [operands[0]] if node.op in (BRANCH, COUNTED) else []

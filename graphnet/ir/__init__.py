@@ -1,6 +1,6 @@
 """The intermediate representation: one graph for eager calls, tracing, gradients, pictures and programs."""
 
-from graphnet.ir.control import BRANCH, COUNTED, LOOP, Loop
+from graphnet.ir.control import BRANCH, COUNTED, ELEMENTWISE, LOOP, Loop
 from graphnet.ir.dims import (
     Dim,
     Shape,
@@ -21,6 +21,7 @@ from graphnet.ir.rewriter import Rewriter
 __all__ = [
     "BRANCH",
     "COUNTED",
+    "ELEMENTWISE",
     "LOOP",
     "Constant",
     "Dim",

@@ -1,6 +1,7 @@
-"""Control flow in a graph: nodes with graphs inside them, and how their operands and results are laid out.
+"""Nodes with graphs inside them, control flow above all, and how their operands and results are laid out.
 
-There are three ops. Their blocks are closed graphs: an input for every operand, in order, and no other value from
+There are three ops of control flow, and one that says what runs as one loop.
+Their blocks are closed graphs: an input for every operand, in order, and no other value from
 outside; parameters and constants, which are identities, are used within blocks as anywhere else.
 
 `if`
@@ -15,6 +16,10 @@ outside; parameters and constants, which are identities, are used within blocks 
     a loop whose number of trips is its first operand; else as `while`, without a condition. It may run `backward`:
     from the last element of its stacks to the first.
 
+`elementwise`
+    written by passes: operations on elements, all of the shape of the results, which run as one loop.
+    operands: whatever broadcasts to that shape; block: (body); results: those of the body that others look at.
+
 A stack is a result with one more axis than its elements, in front: the number of trips, which only running tells.
 Nothing but loops takes one. The gradient of a `while` is a `repeat` that goes backward over the states which the
 `while` kept; the gradient of that is a `repeat` again.
@@ -28,9 +33,9 @@ from graphnet.ir.dims import Symbol
 from graphnet.ir.graph import Graph
 from graphnet.ir.nodes import Literal, Node, Operand, TensorType, Value
 
-__all__ = ["BRANCH", "COUNTED", "LOOP", "Loop", "block_types", "check_blocks", "result_types"]
+__all__ = ["BRANCH", "COUNTED", "ELEMENTWISE", "LOOP", "Loop", "block_types", "check_blocks", "result_types"]
 
-BRANCH, LOOP, COUNTED = "if", "while", "repeat"
+BRANCH, LOOP, COUNTED, ELEMENTWISE = "if", "while", "repeat", "elementwise"
 
 
 class Loop:
@@ -75,6 +80,8 @@ class Loop:
 
 def block_types(node: Node, types: list[TensorType]) -> list[list[TensorType]]:
     """For each block of a node with operands of these types, the types of the block's inputs."""
+    if node.op == ELEMENTWISE:
+        return [types]
     if node.op == BRANCH:
         return [types[1:], types[1:]]
     given = types[1:] if node.op == COUNTED else types
@@ -123,7 +130,7 @@ def check_blocks(node: Node, types: list[TensorType], results: tuple[TensorType,
                 raise GraphError(f"{where} gives {', '.join(map(str, given))}, not one truth value")
             continue
         expected = list(results)
-        if node.op != BRANCH:
+        if node.op in (LOOP, COUNTED):
             n = len(Loop(node).states)
             expected = [*results[:n], *(TensorType(t.shape[1:], t.dtype) for t in results[n + 1 :])]
         if given != expected:

@@ -61,6 +61,12 @@ class Rewriter:
         self._moved[node] = made = Node(op, tuple(inputs), attrs, node.name, node.scope, node.where, blocks)
         self.result.add(made, self.graph.types[node])
 
+    def join(self, made: Node, nodes: Sequence[Node]) -> None:
+        """Put a node in the place of several of one result each; its results are theirs, in order."""
+        self.result.add(made, tuple([self.graph.types[node][0] for node in nodes]))
+        for slot, node in enumerate(nodes):
+            self._replaced[node] = Value(made, slot)
+
     def replace(self, node: Node, operand: Operand) -> None:
         """Leave a node out: an operand of the new graph is its result."""
         self._replaced[node] = operand

@@ -17,6 +17,7 @@ from graphnet.ops import (
     trigonometry,
 )
 from graphnet.ops.cost import node_flops, result_bytes
+from graphnet.ops.grouped import group_reference
 from graphnet.ops.table import FUSED, TABLE, Op, Site, check_count, infer, row, setting_key
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "elementwise",
     "embedding",
     "fused",
+    "group_reference",
     "indexing",
     "infer",
     "integers",

@@ -71,6 +71,7 @@ for _name, _reference, _gradient, _flops, _onnx in _ROWS:
             promote="float",
             saves="0",
             kernel=_name,
+            pointwise=FLOAT,
             onnx=_onnx,
             flops=_flops,
         )
@@ -90,6 +91,7 @@ register(
         saves=("01", "0"),
         broadcasts=True,
         kernel="leaky_relu",
+        pointwise=FLOAT,
         onnx=rules.LEAKY_RELU,
         flops=2,
     )

@@ -27,6 +27,7 @@ def _binary(
     takes: str = NUMBER,
     promote: str = "common",
     compares: bool = False,
+    pointwise: str = ANY,
     label: str = "",
     kernel: str = "",
     onnx: str | Onnx | None = None,
@@ -43,6 +44,7 @@ def _binary(
             broadcasts=True,
             result=bool_ if compares else None,
             kernel=kernel or name,
+            pointwise=pointwise,
             label=label,
             onnx=onnx,
         )
@@ -70,6 +72,7 @@ def _unary(
             saves=saves,
             result=bool_ if tests else None,
             kernel=name,
+            pointwise=ANY,
             onnx=onnx,
         )
     )
@@ -140,14 +143,15 @@ _binary(
     label="/",
     onnx=rules.DIV,
 )
-_binary("pow", np.power, _pow_base, _pow_exponent, saves=("01", "01y"), label="**", onnx=rules.POW)
-_binary("floor_div", np.floor_divide, label="//", onnx=rules.FLOOR_DIV)
+_binary("pow", np.power, _pow_base, _pow_exponent, saves=("01", "01y"), pointwise=FLOAT, label="**", onnx=rules.POW)
+_binary("floor_div", np.floor_divide, pointwise=FLOAT, label="//", onnx=rules.FLOOR_DIV)
 _binary(
     "remainder",
     np.remainder,
     _same,
     lambda n, g: n("neg", n("mul", g, n("floor", n("div", n.x(0), n.x(1))))),
     saves=("", "01"),
+    pointwise=FLOAT,  # a whole number is not divided by 0
     label="%",
     onnx=rules.MOD,
 )
@@ -253,6 +257,7 @@ register(
         saves="0",
         broadcasts=True,
         kernel="where",
+        pointwise=ANY,
         onnx="Where",
         flops=0,
     )
@@ -268,6 +273,7 @@ register(
         promote="none",
         result=lambda attrs: attrs["dtype"],
         kernel="copy",
+        pointwise=ANY,
         flops=0,
         onnx=rules.CAST,
     )
@@ -282,6 +288,7 @@ register(
         gradients=(_same,),
         promote="none",
         kernel="copy",
+        pointwise=ANY,
         onnx="Identity",
         flops=0,
     )

@@ -46,6 +46,7 @@ for _name, _reference, _onnx in (
             reference=_reference,
             broadcasts=True,
             kernel=_name,
+            pointwise=INTEGER,
             onnx=_onnx,
         )
     )
@@ -57,6 +58,7 @@ register(
         operands=(INTEGER,),
         reference=np.invert,
         kernel="bitwise_not",
+        pointwise=INTEGER,
         onnx="BitwiseNot",
     )
 )

@@ -111,6 +111,8 @@ class Op:
         onnx: the ONNX operator that takes the same operands and no attributes, or how it is read and written.
         overwrites: for rows that passes write: the operand from which on operands are the memory of the result, which
             the kernel updates; the result is the first of them.
+        pointwise: the dtypes (a word as for operands) for which every element of the result depends on the operands'
+            elements in its place alone, and no value is refused: neighbours run as one loop. Nothing where not.
         flops: how many additions, multiplications, comparisons and elementary functions it computes: for each
             element of the result, or a rule for all of them. Views and sources compute none.
     """
@@ -140,6 +142,7 @@ class Op:
     label: str = ""
     onnx: str | Onnx | None = None
     overwrites: int | None = None
+    pointwise: str = ""
     flops: int | FlopsRule = 1
 
     def count_flops(self, attrs: Attrs, shapes: Sequence[Shape], shape: Shape) -> Dim:
@@ -165,6 +168,10 @@ class Op:
     def operand(self, index: int) -> str:
         """The word for the dtypes that an operand takes."""
         return self.operands[min(index, len(self.operands) - 1)]
+
+    def is_pointwise(self, dtype: DType) -> bool:
+        """Whether it is `pointwise` for a first operand of that dtype."""
+        return bool(self.pointwise) and dtype.category in _CATEGORIES[self.pointwise]
 
     def check_settings(self, attrs: Attrs) -> None:
         """Raise ArgumentTypeError for attributes that the op does not have, or that are missing.

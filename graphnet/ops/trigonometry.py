@@ -46,6 +46,7 @@ for _name, _reference, _gradient, _saves, _onnx in _ROWS:
             promote="float",
             saves=_saves,
             kernel=_name,
+            pointwise=FLOAT,
             onnx=_onnx,
         )
     )

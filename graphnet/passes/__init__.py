@@ -14,6 +14,7 @@ from graphnet.passes.dead import remove_dead
 from graphnet.passes.folding import fold_constants
 from graphnet.passes.fusion import fuse
 from graphnet.passes.gradient import differentiate
+from graphnet.passes.grouping import group_elementwise
 from graphnet.passes.memory import plan
 from graphnet.passes.merge import merge_common
 from graphnet.passes.simplify import simplify
@@ -29,6 +30,7 @@ __all__ = [
     "differentiate",
     "fold_constants",
     "fuse",
+    "group_elementwise",
     "merge_common",
     "optimize",
     "place_updates",
@@ -45,6 +47,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     simplify,
     merge_common,
     fuse,
+    group_elementwise,
     place_updates,
 )
 

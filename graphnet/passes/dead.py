@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphnet.ir import BRANCH, COUNTED, Graph, Loop, Node, Operand, TensorType, Value
+from graphnet.ir import BRANCH, COUNTED, ELEMENTWISE, Graph, Loop, Node, Operand, TensorType, Value
 from graphnet.ops import TABLE
 
 __all__ = ["remove_dead"]
@@ -85,19 +85,20 @@ class _Smaller:
 
     def __init__(self, node: Node, types: tuple[TensorType, ...], used: set[int]) -> None:
         self.attrs = node.attrs
-        (self._branch if node.op == BRANCH else self._loop)(node, used)
+        (self._branch if node.op in (BRANCH, ELEMENTWISE) else self._loop)(node, used)
         self.types = tuple([types[slot] for slot in self.slots])
 
     def _branch(self, node: Node, used: set[int]) -> None:
         slots = sorted(used)
         pairs = [_pruned(block, [block.outputs[slot] for slot in slots]) for block in node.blocks]
-        count = len(node.inputs) - 1
+        first = 1 if node.op == BRANCH else 0  # the condition
+        count = len(node.inputs) - first
         left = [
             i
             for i in range(count)
             if any(block.inputs[i] in reached for block, (_, reached) in zip(node.blocks, pairs))
         ]
-        self.operands: tuple[Operand, ...] = (node.inputs[0], *(node.inputs[1 + i] for i in left))
+        self.operands: tuple[Operand, ...] = (*node.inputs[:first], *(node.inputs[first + i] for i in left))
         self.blocks: tuple[Graph, ...] = tuple([_with_inputs(new, left) for new, _ in pairs])
         self.slots = {slot: number for number, slot in enumerate(slots)}
 

@@ -8,6 +8,7 @@ from typing import Any
 from graphnet.collector import collector_paused
 from graphnet.errors import DTypeError, GraphError, GraphnetError, ShapeError
 from graphnet.ir import (
+    ELEMENTWISE,
     Dim,
     Graph,
     Literal,
@@ -128,6 +129,18 @@ def _type(graph: Graph, operand: Operand) -> TensorType:
     return TensorType((), operand.dtype) if isinstance(operand, Literal) else operand._type()  # type: ignore[union-attr]
 
 
+def _verify_members(group: Node, types: Sequence[TensorType]) -> None:
+    block = group.blocks[0]
+    for node in block.nodes:
+        op = row(node.op)
+        if node.op == "input":
+            continue
+        if op is None or not op.is_pointwise(_type(block, node.inputs[0]).dtype):
+            raise GraphError(f"{group.name}: {node.name} ({node.op}) does not work on elements alone")
+        if block.types[node][0].shape != types[0].shape:
+            raise GraphError(f"{group.name}: {node.name} is {block.types[node][0]}, but the group is {types[0]}")
+
+
 def verify_types(graph: Graph, known: Graph | None = None) -> None:
     """Check every node against the table of ops: its op exists, its types are what the op gives.
 
@@ -152,6 +165,8 @@ def verify_types(graph: Graph, known: Graph | None = None) -> None:
             check_blocks(node, types, noted)
             for block in node.blocks:
                 verify_types(block)
+            if node.op == ELEMENTWISE:
+                _verify_members(node, noted)
             continue
         op = row(node.op)
         if op is None:

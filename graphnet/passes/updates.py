@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from graphnet.ir import Constant, Graph, Node, Operand, Value
+from graphnet.ir import ELEMENTWISE, Constant, Graph, Node, Operand, Value
 from graphnet.ops import FUSED, row
 from graphnet.ops.fused import UPDATES
 
@@ -63,6 +63,8 @@ def place_updates(graph: Graph) -> Graph:
                 roots |= seen.get(operand, frozenset())
         for root in roots:
             last[root] = index
+        if node.op == ELEMENTWISE:  # it makes memory of its own, and refuses nothing
+            continue
         if roots and (op is None or op.view is not None):
             seen[Value(node)] = frozenset(roots)
         if node.op != "input" and (op is None or _may_refuse(graph, node)):
