@@ -283,25 +283,6 @@ void gemm_streams(const Product& p) {
   }
 }
 
-// c' = b' a' into scratch, then transposed out with the epilogue: narrow n, a's columns contiguous.
-template <class T>
-void gemm_turned(const Product& p) {
-  T* const turned = static_cast<T*>(scratch(2, sizeof(T) * static_cast<size_t>(p.m * p.n)));
-  gemm_tiles<T>({p.n, p.m, p.k, p.b, p.cb, p.rb, p.a, p.ca, p.ra, turned, p.m, false, nullptr, false});
-  constexpr int W = Vec<T>::W;
-  T* const c = static_cast<T*>(p.c);
-  for (int64_t i = 0; i < p.m; i += W) {
-    const int64_t rows = min64(W, p.m - i);
-    typename Vec<T>::V v[W];
-    for (int64_t j = 0; j < W; ++j) {
-      const T* const from = turned + min64(j, p.n - 1) * p.m + i;
-      v[j] = rows == W ? load(from) : load_n(from, rows);
-    }
-    transpose(v);
-    for (int64_t r = 0; r < rows; ++r) finish_n<T>(p, c + (i + r) * p.rc, 0, v[r], p.n);
-  }
-}
-
 // k rows of n < W columns, as n rows of k.
 template <class T>
 void turn_narrow(T* to, const T* b, int64_t rb, int64_t k, int64_t n) {
@@ -318,6 +299,15 @@ void turn_narrow(T* to, const T* b, int64_t rb, int64_t k, int64_t n) {
         store_n(to + j * k + q, v[j], depth);
     }
   }
+}
+
+// Rather than packing b, by what vectors of k elements both ways take.
+template <class T>
+GN_INLINE bool turning_pays(const Product& p) {
+  constexpr int W = Vec<T>::W;
+  const int64_t m = (p.m + W - 1) / W, n = (p.n + W - 1) / W;
+  const auto packing = [&](int64_t rows) __attribute__((always_inline)) { return rows * p.k * 2 / 5; };
+  return m * p.n * (p.k + 8) + packing(p.m) < p.m * n * p.k + packing(p.n);
 }
 
 // Picks the kernel. What the thresholds cost or gain is in bench/kernels.py's narrow cases.
@@ -354,6 +344,7 @@ void gemm(const Product& p) {
   // A small b is in L1 however it is read, and tiles keep their sums in registers.
   constexpr int64_t kSmall = (16 << 10) / static_cast<int64_t>(sizeof(T));
   if (p.m <= 2 && p.cb == 1 && p.n >= W && (p.m == 1 || p.n * p.k > kSmall)) return gemm_streams<T>(p);
+  if (b_columns && p.cb != 1 && turning_pays<T>(p)) return gemm_turned<T>(p);
   gemm_tiles<T>(p);
 }
 

@@ -10,6 +10,7 @@ namespace {
 #include "optimizer-inl.h"
 #include "random-inl.h"
 #include "gemm-inl.h"
+#include "turned-inl.h"
 #include "short-inl.h"
 #include "gemv-inl.h"
 #include "update-inl.h"
