@@ -126,7 +126,7 @@ TurnedFunction<T> turned_narrow(int64_t columns, bool one) {
   return one ? turned_tile<T, R, 1, kAcross> : turned_tile<T, R, turned_vectors(R), kAcross>;
 }
 
-// a: any strides; b: its rows adjacent, or fewer columns than a vector.
+// a: any strides; b: its rows adjacent (rb = 1) or, where there are fewer columns than in a vector, its columns.
 template <class T>
 void gemm_turned(const Product& p) {
   constexpr int W = Vec<T>::W;
