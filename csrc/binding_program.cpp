@@ -160,12 +160,12 @@ class Plan {
   PyObject* call(PyObject* const* args, Py_ssize_t count, bool train) {
     if (static_cast<size_t>(count) != inputs_.size() || !valid()) return nullptr;
     if (train && training_ == nullptr) return nullptr;
-    Held held;  // declared before the lock: giving up arrays may run any Python
-    held.reserve(inputs_.size() + outputs_.size());
-    std::vector<const void*> data(inputs_.size());
+    const Taken taken(*this);  // declared before the lock: giving up arrays may run any Python
+    Held& held = taken.frame->held;
+    std::vector<const void*>& data = taken.frame->data;
     for (size_t i = 0; i < inputs_.size(); ++i)
       if (!take(inputs_[i], args[i], &data[i], held)) return nullptr;
-    std::vector<PyObject*> results(outputs_.size());
+    std::vector<PyObject*>& results = taken.frame->results;
     for (size_t i = 0; i < outputs_.size(); ++i) {
       results[i] = outputs_[i]->make();
       if (results[i] == nullptr) return nullptr;
@@ -243,6 +243,29 @@ class Plan {
 
  private:
   using Held = std::vector<py::object>;
+
+  // What a call keeps while it lasts: one is left for the next call.
+  struct Frame {
+    Held held;
+    std::vector<const void*> data;
+    std::vector<PyObject*> results;
+  };
+  struct Taken {
+    explicit Taken(Plan& owner)
+        : plan(owner), frame(plan.spare_ != nullptr ? std::move(plan.spare_) : std::make_unique<Frame>()) {
+      frame->data.resize(plan.inputs_.size());
+      frame->results.resize(plan.outputs_.size());
+    }
+    ~Taken() {
+      frame->held.clear();
+      plan.spare_ = std::move(frame);
+    }
+    Taken(const Taken&) = delete;
+    Taken& operator=(const Taken&) = delete;
+
+    Plan& plan;
+    std::unique_ptr<Frame> frame;
+  };
 
   struct Input {
     View type;
@@ -341,6 +364,7 @@ class Plan {
   py::object source_;
   std::vector<int> drawn_;
   std::vector<py::object> buffers_;
+  std::unique_ptr<Frame> spare_;
 };
 
 // The plans of one network, the one used last first.
@@ -400,6 +424,26 @@ PyObject* call_boundary(PyObject* self, PyObject* args) {
 PyMethodDef kCall = {"call", call_boundary, METH_O,
                      "call(inputs)\n--\n\nRun the plan that fits; NotImplemented where none does."};
 
+Py_ssize_t call_slot = 0;  // of the classes below
+
+// A call of such an instance: its plans are tried first, with no Python in between; then what the class says.
+PyObject* call_instance(PyObject* self, PyObject* args, PyObject* keywords) {
+  PyObject* const function = slot(self, call_slot);
+  if (function != nullptr && keywords == nullptr && PyCFunction_CheckExact(function)) {
+    PyObject* const result = call_boundary(PyCFunction_GET_SELF(function), args);
+    if (result != Py_NotImplemented) return result;
+    Py_DECREF(result);
+  }
+  const py::object method = py::reinterpret_steal<py::object>(PyObject_GetAttrString(self, "__call__"));
+  return method ? PyObject_Call(method.ptr(), args, keywords) : nullptr;
+}
+
+// Lets instances be called by what their slot "_call" holds, of one class and those that inherit it.
+void call_directly(const py::type& type) {
+  call_slot = slot_offset(type, "_call");
+  reinterpret_cast<PyTypeObject*>(type.ptr())->tp_call = call_instance;
+}
+
 // A plain built-in function: calling a method of a pybind11 class costs as much as a small network.
 py::object caller_function(Caller& caller) {
   const py::capsule self(&caller, kCapsule);
@@ -440,6 +484,7 @@ void bind_programs(py::module_& m) {
       .def_property("plans", &Caller::plans, &Caller::set_plans)
       .def("function", &caller_function, py::keep_alive<0, 1>());
   m.def("set_tensor_layout", &set_tensor_layout);
+  m.def("call_directly", &call_directly);
 }
 
 }  // namespace graphnet

@@ -5,17 +5,13 @@
 #include <string>
 
 namespace graphnet {
-namespace {
 
-// Where a slot of a class with __slots__ lies in its instances.
 Py_ssize_t slot_offset(const py::handle& type, const char* name) {
   const py::object descriptor = type.attr(name);
   if (Py_TYPE(descriptor.ptr()) != &PyMemberDescr_Type)
-    throw TypeError(std::string("set_tensor_layout: expected a slot ") + name);
+    throw TypeError(std::string("expected a class with a slot ") + name);
   return reinterpret_cast<PyMemberDescrObject*>(descriptor.ptr())->d_member->offset;
 }
-
-}  // namespace
 
 Layout layout;
 

@@ -25,6 +25,9 @@ struct Layout {
 };
 extern Layout layout;
 
+// Where a slot of a class with __slots__ lies in its instances; TypeError where there is none.
+Py_ssize_t slot_offset(const py::handle& type, const char* name);
+
 void set_tensor_layout(const py::type& tensor, const py::type& memory);
 
 inline bool holds(PyObject* tensor, PyObject* array) { return slot(tensor, layout.array) == array; }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import Any
 
@@ -15,7 +15,7 @@ from graphnet.nn import Module, Parameter
 from graphnet.nn.changes import Watch, structure_cell
 from graphnet.optim import Optimizer
 from graphnet.passes import Update, add_updates, clip_norm, optimize
-from graphnet.program import Array, Caller, Program, set_tensor_layout
+from graphnet.program import Array, Caller, Program, call_directly, set_tensor_layout
 from graphnet.specialize import Specialized
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor
 from graphnet.tensor.adaptation import adapted
@@ -86,7 +86,12 @@ def _explain(caller: Caller) -> Explanation:
     return explain(caller.plans[0].info.source)
 
 
-class Compiled:
+class _Called:
+    __slots__ = ("_call",)
+    _call: Callable[[tuple[Any, ...]], Any]
+
+
+class Compiled(_Called):
     """A network that runs as one C++ call per input type. It has the network's values, not its gradients."""
 
     def __init__(self, network: Any, max_trips: int | None = None) -> None:
@@ -172,7 +177,7 @@ class _Update:
         self.numbers: tuple[float, ...] = ()
 
 
-class TrainStep:
+class TrainStep(_Called):
     """One step of training as one C++ call: forward, loss, backward and the optimizer's update.
 
     The module's parameters and the optimizer's state are updated in place; `.grad` is not touched.
@@ -367,3 +372,7 @@ def _is_plain(value: Any) -> bool:
     if type(value) is tuple:
         return all(map(_is_plain, value))
     return value is None or type(value) in (bool, int, float, str)
+
+
+call_directly(Compiled)
+call_directly(TrainStep)

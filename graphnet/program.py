@@ -30,6 +30,7 @@ __all__ = [
     "Caller",
     "Program",
     "aligned_empty",
+    "call_directly",
     "config",
     "execute",
     "get_float32_matmul_precision",
@@ -477,6 +478,11 @@ class Caller:
     @plans.setter
     def plans(self, plans: list[Any]) -> None:
         self._caller.plans = plans
+
+
+def call_directly(cls: type) -> None:
+    """Let calls of a class' instances try the `Caller.call` in their slot `_call` first, with no Python in between."""
+    _core.call_directly(cls)
 
 
 def set_tensor_layout(tensor: type, memory: type) -> None:

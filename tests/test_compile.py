@@ -177,22 +177,31 @@ def test_steps_and_eager_steps_may_take_turns() -> None:
     assert losses[-1] < losses[0] and {s["step"] for s in optimizer.state.values()} == {40}
 
 
-def test_changes_of_the_optimizer_are_noticed() -> None:
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_changes_of_the_optimizer_are_noticed(kind: str) -> None:
     gn.manual_seed(3)
     nets = [nn.Linear(3, 2), nn.Linear(3, 2)]
     nets[1].load_state_dict(nets[0].state_dict())
-    optimizers = [gn.optim.SGD(net.parameters(), lr=0.1) for net in nets]
+    optimizers = [getattr(gn.optim, kind)(net.parameters(), lr=0.1) for net in nets]
     step = gn.TrainStep(nets[1], nn.MSELoss(), optimizers[1])
     x, y = gn.rand(4, 3), gn.rand(4, 2)
     saved: list[Any] = [None, None]
-    for number in range(12):
+    for number in range(20):
         for which, (net, optimizer) in enumerate(zip(nets, optimizers)):
             if number == 3:
-                optimizer.param_groups[0]["momentum"] = 0.9
+                optimizer.param_groups[0].update({"momentum": 0.9} if kind == "SGD" else {"lr": 0.2})
             if number == 5:
                 saved[which] = optimizer.state_dict()
             if number == 8:
                 optimizer.load_state_dict(saved[which])
+            if number == 11:
+                kept = optimizer.state[net.weight]
+                kept[next(name for name in kept if name != "step")] = gn.ones(2, 3)
+            if number == 14:
+                optimizer.state[net.bias] = dict(optimizer.state[net.bias])
+                optimizer.state[net.weight].update({"step": 3} if kind == "Adam" else {})
+            if number == 17:
+                optimizer.param_groups[0]["params"].pop()  # the bias
             if which:
                 step(x, y)
             else:
@@ -200,6 +209,25 @@ def test_changes_of_the_optimizer_are_noticed() -> None:
                 nn.functional.mse_loss(net(x), y).backward()
                 optimizer.step()
         near(nets[1].weight, nets[0].weight)
+        near(nets[1].bias, nets[0].bias)
+
+
+def test_calls_are_those_that_the_class_says() -> None:
+    class Loud(gn.TrainStep):
+        def __call__(self, *inputs: Any) -> gn.Tensor:
+            heard.append(len(inputs))
+            return super().__call__(*inputs)
+
+    heard: list[int] = []
+    net, x, y = nn.Linear(2, 1), gn.ones(3, 2), gn.ones(3, 1)
+    loud = Loud(net, nn.MSELoss(), gn.optim.SGD(net.parameters(), lr=0.1))
+    assert loud(x, y).item() > loud(x, y).item() and heard == [2, 2]
+    fast = gn.compile(net)
+    for _ in range(2):
+        near(fast(x), net(x))
+        near(fast.__call__(x), net(x))
+        with pytest.raises(TypeError, match="unexpected keyword argument 'x'"):
+            fast(x=x)
 
 
 def test_a_wrong_label_is_named_and_nothing_is_updated() -> None:
