@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from graphnet.errors import ArgumentError
@@ -18,7 +18,8 @@ class Step(NamedTuple):
     """A node of the graph that runs.
 
     `flops` counts additions, multiplications and so on; `bytes` is the memory of its results; `takes_in` names the
-    nodes that were fused into it.
+    nodes that were fused into it. Steps within a loop or branch follow it with a greater `depth`; its own figures are
+    those of one trip, or of both sides.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Step(NamedTuple):
     flops: Dim
     bytes: Dim
     takes_in: tuple[str, ...]
+    depth: int = 0
 
 
 class Explanation:
@@ -34,7 +36,7 @@ class Explanation:
 
     Attributes:
         name: of the graph.
-        passes: for every pass its name and the number of nodes before and after.
+        passes: for every pass its name and the number of nodes before and after, those in loops and branches included.
         steps: the nodes that run, views left out.
         planned, unplanned: bytes of the results' memory with and without reuse; None while sizes are unknown.
         flops: of all nodes together.
@@ -50,7 +52,8 @@ class Explanation:
         """The operations on numbers of one run; a loop's body counts for one trip."""
         total: Dim = 0
         for step in self.steps:
-            total = total + step.flops
+            if step.depth == 0:
+                total = total + step.flops
         return total
 
     @property
@@ -60,7 +63,10 @@ class Explanation:
 
     def __str__(self) -> str:
         head = ("node", "op", "type", "FLOPs", "bytes", "takes in")
-        rows = [(s.name, s.op, s.type, _number(s.flops), _number(s.bytes), ", ".join(s.takes_in)) for s in self.steps]
+        rows = [
+            ("  " * s.depth + s.name, s.op, s.type, _number(s.flops), _number(s.bytes), ", ".join(s.takes_in))
+            for s in self.steps
+        ]
         wide = [max(len(row[i]) for row in [head, *rows]) for i in range(5)]
         lines = [f"{self.name}: {self.passes[0][1]} nodes, {len(self.steps)} after the passes"]
         lines += [f"  {name}: {before} nodes -> {after}" for name, before, after in self.passes if before != after]
@@ -104,21 +110,32 @@ def explain(graph: Graph, sizes: Mapping[str, int] | None = None) -> Explanation
     taken: dict[str, list[str]] = {}
     for apply in PASSES:
         before, graph = graph, apply(graph)
-        passes.append((apply.__name__, len(before.nodes), len(graph.nodes)))
+        passes.append((apply.__name__, _count(before), _count(graph)))
         _note_fused(before, graph, taken)
     live = Liveness(graph, [*graph.outputs, *graph.updates.values()])
-    steps = []
+    result = Explanation(graph.name, passes, list(_steps(graph, live, taken, 0)))
+    if all(isinstance(d, int) for types in graph.types.values() for t in types for d in t.shape):
+        planned = plan(live.buffers())
+        result.planned, result.unplanned = planned.size, planned.unplanned
+    return result
+
+
+def _steps(graph: Graph, live: Liveness, taken: Mapping[str, Sequence[str]], depth: int) -> Iterator[Step]:
+    """The steps of a graph or block, those of its blocks included."""
     for node in live.nodes[graph]:
         if node.op == "input" or (result_bytes(graph, node) == 0 and node_flops(graph, node) == 0):
             continue
         kind = ", ".join(map(str, graph.types[node]))
         row = (node_flops(graph, node), result_bytes(graph, node), tuple(taken.get(node.name, ())))
-        steps.append(Step(node.name, node.op, kind, *row))
-    result = Explanation(graph.name, passes, steps)
-    if all(isinstance(d, int) for types in graph.types.values() for t in types for d in t.shape):
-        planned = plan(live.buffers())
-        result.planned, result.unplanned = planned.size, planned.unplanned
-    return result
+        yield Step(node.name, node.op, kind, *row, depth)
+        if node.op != ELEMENTWISE:
+            for block in node.blocks:
+                yield from _steps(block, live, taken, depth + 1)
+
+
+def _count(graph: Graph) -> int:
+    """How many nodes there are, a group as one."""
+    return sum(1 + sum(map(_count, node.blocks if node.op != ELEMENTWISE else ())) for node in graph.nodes)
 
 
 def _numbers(graph: Graph, sizes: Mapping[str, int]) -> dict[Symbol, Dim]:
@@ -131,9 +148,9 @@ def _numbers(graph: Graph, sizes: Mapping[str, int]) -> dict[Symbol, Dim]:
 
 def _note_fused(before: Graph, after: Graph, taken: dict[str, list[str]]) -> None:
     """Note which nodes went into which, where a pass put another op in a node's place."""
-    ops = {node.name: node for node in before.nodes}
-    left = {node.name for node in after.nodes}
-    for node in after.nodes:
+    ops = {node.name: node for node in before.walk()}
+    left = {node.name for node in after.walk()}
+    for node in after.walk():
         old = ops.get(node.name)
         if old is None or old.op == node.op:
             continue

@@ -14,7 +14,16 @@ from graphnet.dtypes import as_dtype
 from graphnet.ir import Graph, TensorType, Unifier
 from graphnet.nn import functional as F  # noqa: N812
 from graphnet.ops import FUSED, TABLE, infer
-from graphnet.passes import PASSES, fold_constants, fuse, merge_common, remove_dead, simplify, verify_types
+from graphnet.passes import (
+    PASSES,
+    fold_constants,
+    fuse,
+    group_elementwise,
+    merge_common,
+    remove_dead,
+    simplify,
+    verify_types,
+)
 from graphnet.program import execute
 
 W = gn.tensor(np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32))
@@ -54,6 +63,71 @@ def test_what_a_pass_leaves(name: str) -> None:
     expected, got = function(x), gn.compile(function)(x)
     for a, b in zip(expected, got) if isinstance(expected, list) else [(expected, got)]:
         np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=2e-5, atol=1e-6)
+
+
+# The body of a loop and both sides of a branch, the pass, and the ops that are left in each.
+INSIDE: dict[str, tuple[Callable[[Any], Any], Callable[[Graph], Graph], list[str]]] = {
+    "dead code": (lambda x: (x.exp(), x.sin())[0], remove_dead, ["exp"]),
+    "the same twice": (lambda x: x.exp() + x.exp(), merge_common, ["exp", "add"]),
+    "times one": (lambda x: (x * 1).exp(), simplify, ["exp"]),
+    "nothing at all": (lambda x: x * 1, simplify, []),
+    "numbers": (lambda x: x + (gn.zeros(4) + 1).exp(), fold_constants, ["add"]),
+    "bias and relu": (lambda x: F.relu(x @ W + B), fuse, ["affine_relu"]),
+    "one loop": (lambda x: (x.exp() * 2).tanh(), group_elementwise, ["elementwise"]),
+}
+
+
+def nested(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function in a branch in a loop."""
+
+    def inner(x: Any) -> Any:
+        return gn.cond(x.sum() > 1, function, lambda x: -x, (x,))
+
+    def goes_on(i: Any, x: Any) -> Any:
+        return (i < 3) * (x.abs().sum() < 1e6)
+
+    def outer(x: Any) -> Any:
+        return gn.while_loop(goes_on, lambda i, x: (i + 1, inner(x)), (gn.tensor(0), x))[1]
+
+    return outer
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_passes_work_in_blocks(name: str) -> None:
+    function, apply, ops = INSIDE[name]
+    graph = gn.trace(nested(function), (4, 4))
+    before, after = str(graph), apply(graph)
+    after.verify()
+    verify_types(after)
+    assert str(graph) == before
+    (branch,) = [node for node in after.walk() if node.op == "if"]
+    sources = ("input", "arange", "full", "zeros")
+    assert [n.op for n in branch.blocks[0].nodes if n.op not in sources] == ops
+    for seed in range(3):
+        x = gn.tensor(np.random.default_rng(seed).standard_normal((4, 4)).astype(np.float32))
+        got, want = gn.compile(nested(function))(x), nested(function)(x)
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_through_blocks_that_passes_changed() -> None:
+    weight = nn.Parameter(gn.tensor(np.random.default_rng(5).standard_normal((3, 3)) * 0.4, dtype=gn.float64))
+
+    def network(x: Any) -> Any:
+        step = nested(lambda x: ((x @ weight + 1).relu() * 0.5).tanh() * 1 + (x * 0.1).sigmoid() * (x * 0.1).sigmoid())
+        return step(x) + weight.sum() * 0
+
+    for seed in range(4):
+        x = gn.tensor(np.random.default_rng(seed).standard_normal((2, 3)))
+        weight.grad = None
+        loss = (network(x) ** 2).sum()
+        loss.backward()
+        before, eager = weight.detach().clone(), weight.grad
+        step = gn.TrainStep(network, lambda y, t: ((y - t) ** 2).sum(), gn.optim.SGD([weight], lr=0.5))
+        np.testing.assert_allclose(step(x, gn.zeros(2, 3, dtype=gn.float64)).item(), loss.item(), rtol=1e-12)
+        moved = (before - weight.detach()) * 2
+        np.testing.assert_allclose(moved.numpy(), eager.numpy(), rtol=1e-10, atol=1e-14)
+        with gn.no_grad():
+            weight.copy_(before)
 
 
 def test_every_pass_leaves_a_graph_that_holds() -> None:

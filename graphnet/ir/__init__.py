@@ -16,7 +16,7 @@ from graphnet.ir.dims import (
 )
 from graphnet.ir.graph import Edge, Graph
 from graphnet.ir.nodes import Constant, Literal, Node, Operand, Origin, Parameter, Scope, TensorType, Value, Where
-from graphnet.ir.rewriter import Rewriter
+from graphnet.ir.rewriter import Rewriter, rewrite_blocks
 
 __all__ = [
     "BRANCH",
@@ -46,6 +46,7 @@ __all__ = [
     "exact_quotient",
     "product",
     "render_shape",
+    "rewrite_blocks",
     "substitute",
     "symbols",
 ]

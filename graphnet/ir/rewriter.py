@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from graphnet.ir.control import ELEMENTWISE
 from graphnet.ir.graph import Graph
 from graphnet.ir.nodes import Literal, Node, Operand, TensorType, Value
 
-__all__ = ["Rewriter"]
+__all__ = ["Rewriter", "rewrite_blocks"]
 
 
 class Rewriter:
@@ -55,9 +56,17 @@ class Rewriter:
                     return
         self.result.add(node, self.graph.types[node])
 
-    def emit(self, node: Node, op: str, inputs: Sequence[Operand], attrs: Mapping[str, object]) -> None:
-        """Put another node in the place of one; operands are the new graph's."""
-        blocks = node.blocks if op == node.op else ()
+    def emit(
+        self,
+        node: Node,
+        op: str,
+        inputs: Sequence[Operand],
+        attrs: Mapping[str, object],
+        blocks: tuple[Graph, ...] | None = None,
+    ) -> None:
+        """Put another node in the place of one; operands are the new graph's. Without blocks, it has the old one's."""
+        if blocks is None:
+            blocks = node.blocks if op == node.op else ()
         self._moved[node] = made = Node(op, tuple(inputs), attrs, node.name, node.scope, node.where, blocks)
         self.result.add(made, self.graph.types[node])
 
@@ -79,3 +88,22 @@ class Rewriter:
         self.result.parameter_names = dict(self.graph.parameter_names)
         self.result.buffer_names = dict(self.graph.buffer_names)
         return self.result
+
+
+def rewrite_blocks(graph: Graph, apply: Callable[[Graph], Graph]) -> Graph:
+    """The graph with a pass applied to the blocks of its loops and branches; the graph itself where none changes."""
+    changed: dict[Node, tuple[Graph, ...]] = {}
+    for node in graph.nodes:
+        if node.blocks and node.op != ELEMENTWISE:
+            blocks = tuple([apply(block) for block in node.blocks])
+            if any(new is not old for new, old in zip(blocks, node.blocks)):
+                changed[node] = blocks
+    if not changed:
+        return graph
+    new = Rewriter(graph)
+    for node in graph.nodes:
+        if node in changed:
+            new.emit(node, node.op, tuple(map(new.now, node.inputs)), node.attrs, changed[node])
+        else:
+            new.keep(node)
+    return new.finish()

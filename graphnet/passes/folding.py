@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.ir import Constant, Graph, Literal, Node, Operand, Rewriter, TensorType, Value
+from graphnet.ir import Constant, Graph, Literal, Node, Operand, Rewriter, TensorType, Value, rewrite_blocks
 from graphnet.ops import TABLE
 
 __all__ = ["fold_constants"]
@@ -43,6 +43,7 @@ def fold_constants(graph: Graph) -> Graph:
         >>> len(fold_constants(graph).nodes) <= len(graph.nodes)
         True
     """
+    graph = rewrite_blocks(graph, fold_constants)
     known, folded = dict[Value, Any](), dict[Node, Folded]()
     for node in graph.nodes:
         arrays = _arrays(node, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, TensorType, Value
+from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, TensorType, Value, rewrite_blocks
 from graphnet.ops.fused import MATMUL_UPDATES, SUM_UPDATES, UPDATES
 
 __all__ = ["fuse"]
@@ -23,6 +23,7 @@ def fuse(graph: Graph) -> Graph:
         >>> [node.op for node in fuse(graph).nodes]
         ['input', 'linear_relu']
     """
+    graph = rewrite_blocks(graph, fuse)
     return _pass(_pass(graph, _into_affine), _into_product)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from graphnet.ir import ELEMENTWISE, Graph, Literal, Node, Operand, Rewriter, TensorType, Value
+from graphnet.ir import ELEMENTWISE, Graph, Literal, Node, Operand, Rewriter, TensorType, Value, rewrite_blocks
 from graphnet.ops import row
 
 __all__ = ["group_elementwise"]
@@ -38,11 +38,17 @@ def group_elementwise(graph: Graph) -> Graph:
               return add#2
           return add
     """
+    return _grouped(graph, {node.name for node in graph.walk()})
+
+
+def _grouped(graph: Graph, names: set[str]) -> Graph:
+    """The same for a graph or a block; `names` are those in use."""
+    graph = rewrite_blocks(graph, lambda block: _grouped(block, names))
     members = {node for node in graph.nodes if node.op != "input" and _joins(graph, node)}
     if not any(_near(graph, members, source, node) for node in members for source in node.sources):
         return graph
     groups = _groups(graph, members)
-    return _Writer(graph, groups).result if groups else graph
+    return _Writer(graph, groups, names).result if groups else graph
 
 
 def _joins(graph: Graph, node: Node) -> bool:
@@ -145,10 +151,10 @@ def _parts(graph: Graph, group: list[Node]) -> list[list[Node]]:
 class _Writer:
     """Writes the graph with groups in the place of their last members, what they need before them."""
 
-    def __init__(self, graph: Graph, groups: list[list[Node]]) -> None:
+    def __init__(self, graph: Graph, groups: list[list[Node]], names: set[str]) -> None:
         self.graph, self.new = graph, Rewriter(graph)
         self.group = {node: group for group in groups for node in group}
-        self.names = {node.name for node in graph.walk()}
+        self.names = names
         self.looked_at = {o for o in (*graph.outputs, *graph.updates.values()) if isinstance(o, Value)}
         for node in graph.nodes:
             own = self.group.get(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value
+from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value, rewrite_blocks
 from graphnet.ops import TABLE, setting_key
 
 __all__ = ["merge_common"]
@@ -22,6 +22,7 @@ def merge_common(graph: Graph) -> Graph:
         >>> [node.op for node in merge_common(graph).nodes]
         ['input', 'exp', 'add']
     """
+    graph = rewrite_blocks(graph, merge_common)
     alike: dict[Hashable, list[Node]] = {}  # by what is looked up fast: where none are equal there, none are at all
     for node in graph.nodes:
         alike.setdefault((node.op, *node.inputs[:1]), []).append(node)

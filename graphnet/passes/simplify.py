@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value
+from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value, rewrite_blocks
 
 __all__ = ["simplify"]
 
@@ -21,6 +21,7 @@ def simplify(graph: Graph) -> Graph:
         >>> [node.op for node in simplify(graph).nodes]
         ['input', 'permute', 'add']
     """
+    graph = rewrite_blocks(graph, simplify)
     new = Rewriter(graph)
     if not any(node.op in _LOOKED_AT and _simpler(new, node) is not None for node in graph.nodes):
         return graph
