@@ -35,6 +35,7 @@ def set_rewriter(rewriter: Callable[[FunctionType], Any]) -> None:
 
 
 _wanted: dict[CodeType, bool] = {}  # code to rewrite; False where it was looked at and needs none
+_NO_SOURCE = "there is none for code of exec(), of `python -c` or of the prompt"
 _failed: dict[CodeType, str] = {}  # why code could not be rewritten
 
 
@@ -59,7 +60,7 @@ def adapted(function: Any) -> Any:
     try:
         new = _rewriter(plain)
     except Exception as error:  # whatever the rewriting of unusual code meets; the code runs as it is then
-        _failed[code] = f"{type(error).__name__}: {error}".split("\n")[0]
+        _failed[code] = f"{type(error).__name__}: {error}".split("\n")[0] if _has_source(plain) else _NO_SOURCE
         return function
     return MethodType(new, method.__self__) if method is not None else new
 
@@ -87,6 +88,13 @@ def learn(error: UndecidedError) -> bool:
         why = f" ({reasons[-1]})" if reasons else ""
         error.args = (f"{error}; its source could not be captured{why}: write gn.while_loop or gn.cond there",)
     return bool(new)
+
+
+def _has_source(function: FunctionType) -> bool:
+    try:
+        return bool(inspect.getsource(function))
+    except (OSError, TypeError):
+        return False
 
 
 def _has_while(function: FunctionType) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
@@ -128,6 +129,19 @@ class _Prepare(ast.NodeTransformer):
         parts: list[ast.expr] = [ast.Compare(a, [op], [b]) for a, op, b in zip(left, node.ops, node.comparators)]
         return self._like(ast.BoolOp(ast.And(), parts), node)
 
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        """A function that returns on some paths says that it gives None on the others."""
+        self.generic_visit(node)
+        if any(isinstance(part, ast.Return) for part in _own(node.body)) and _goes_on(node.body):
+            node.body.append(self._like(ast.Return(ast.Constant(None)), node.body[-1]))
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> Any:
+        self.generic_visit(node)
+        if node.exc is not None:
+            node.exc = self._like(self._ask("raised", node.exc), node.exc)
+        return node
+
     def visit_While(self, node: ast.While) -> Any:
         return self._without_else(node)
 
@@ -147,15 +161,38 @@ def _loaded(node: Any) -> Any:
     return ast.Name(node.id, ast.Load()) if isinstance(node, ast.Name) else node
 
 
-def _breaks(body: list[ast.stmt]) -> bool:
-    """Whether a `break` of this loop's own is among the statements."""
+def _own(body: list[ast.stmt], *, loops: bool = True) -> Iterator[ast.AST]:
+    """All nodes of statements, not those of functions and classes (without `loops`: of loops either) inside them."""
     stack: list[ast.AST] = list(body)
     while stack:
         node = stack.pop()
-        if isinstance(node, ast.Break):
-            return True
-        if not isinstance(node, (ast.While, ast.For, ast.FunctionDef, ast.Lambda, ast.ClassDef)):
-            stack.extend(ast.iter_child_nodes(node))
-        elif isinstance(node, (ast.While, ast.For)):
+        yield node
+        if isinstance(node, (ast.While, ast.For)) and not loops:
             stack.extend(node.orelse)
-    return False
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            stack.extend(ast.iter_child_nodes(node))
+
+
+def _breaks(body: list[ast.stmt]) -> bool:
+    """Whether a `break` of this loop's own is among the statements."""
+    return any(isinstance(node, ast.Break) for node in _own(body, loops=False))
+
+
+def _goes_on(body: list[ast.stmt]) -> bool:
+    """Whether what stands behind the statements may be reached."""
+    for node in body:
+        if isinstance(node, (ast.Return, ast.Raise)):
+            return False
+        if isinstance(node, ast.If) and not _goes_on(node.body) and node.orelse and not _goes_on(node.orelse):
+            return False
+        if isinstance(node, ast.With) and not _goes_on(node.body):
+            return False
+        if isinstance(node, ast.Try):
+            paths = [[*node.body, *node.orelse], *(handler.body for handler in node.handlers)]
+            if not _goes_on(node.finalbody) or not any(map(_goes_on, paths)):
+                return False
+        if isinstance(node, (ast.For, ast.While)) and not _breaks(node.body):
+            endless = isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and node.test.value
+            if endless or (node.orelse and not _goes_on(node.orelse)):
+                return False
+    return True

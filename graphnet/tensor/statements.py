@@ -329,6 +329,19 @@ def assert_stmt(test: Any, message: _Thunk) -> None:
         raise AssertionError(message())
 
 
+def raised(error: Any) -> Any:
+    """What a `raise` raises."""
+    if not in_block():
+        return error
+    told = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else getattr(error, "__name__", error)
+    new = TraceError(
+        f"{_site()}a `raise` ({told}) in the body of a `while` or `if` on a tensor, whose value a graph does not know; "
+        "check it before or after the network"
+    )
+    new.__cause__ = error if isinstance(error, BaseException) else None
+    return new
+
+
 def mutate(target: Any, method: str, *args: Any, **kwargs: Any) -> Any:
     """`target.method(...)` of a variable of the function, which may change the target; gives the target."""
     if isinstance(target, _CONTAINERS) and type(target) not in (list, dict) and in_block():
@@ -407,7 +420,7 @@ def undefined(name: str) -> Missing:
 STATEMENTS: dict[str, Any] = {
     f.__name__: f
     for f in (
-        while_stmt, if_stmt, for_stmt, if_exp, and_, or_, not_, assert_stmt, mutate, mutate_outside, set_item,
+        while_stmt, if_stmt, for_stmt, if_exp, and_, or_, not_, assert_stmt, raised, mutate, mutate_outside, set_item,
         set_item_outside, ld, ldu, FunctionScope, with_function_scope,
     )
 }  # fmt: skip
