@@ -29,13 +29,18 @@ Entropy::Entropy(const Call& call, int weight_index)
   }
   labels_ = static_cast<const int64_t*>(target.data);
   label_stride_ = target.stride[0];
-  for (int64_t i = 0; i < rows; ++i) {
+  const auto fits = [this](int64_t i) {
     const int64_t label = labels_[i * label_stride_];
-    if ((label < 0 || label >= classes) && label != ignore_)
-      throw IndexError(std::string(call.kernel) + ": input 1: row " + std::to_string(i) + " has target " +
-                       std::to_string(label) + ", expected 0 to " + std::to_string(classes - 1) + " (" +
-                       std::to_string(classes) + " classes) or ignore_index " + std::to_string(ignore_));
-  }
+    return static_cast<int>(static_cast<uint64_t>(label) < static_cast<uint64_t>(classes)) | (label == ignore_);
+  };
+  int all = 1;  // no branches, as they would take longest for a few classes
+  for (int64_t i = 0; i < rows; ++i) all &= fits(i);
+  if (all != 0) return;
+  int64_t i = 0;
+  while (fits(i) != 0) ++i;
+  throw IndexError(std::string(call.kernel) + ": input 1: row " + std::to_string(i) + " has target " +
+                   std::to_string(labels_[i * label_stride_]) + ", expected 0 to " + std::to_string(classes - 1) +
+                   " (" + std::to_string(classes) + " classes) or ignore_index " + std::to_string(ignore_));
 }
 
 double Entropy::weight(int64_t c) const { return weights_ ? value(*weights_, c * weights_->stride[0]) : 1; }
@@ -50,11 +55,13 @@ double Entropy::share(int64_t row, int64_t c) const {
 double Entropy::total_weight() const {
   if (labels_ == nullptr) return static_cast<double>(rows);
   double total = 0;
+  int64_t kept = 0;
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t l = label(i);
-    if (l >= 0) total += weight(l);
+    kept += l >= 0;
+    if (l >= 0 && weights_ != nullptr) total += weight(l);
   }
-  return total;
+  return weights_ != nullptr ? total : static_cast<double>(kept);
 }
 
 namespace {

@@ -1,6 +1,8 @@
 // All that a target file compiles, in order. No include guards: each target file reads these once, in its namespace.
 namespace {
 #include "simd-inl.h"
+#include "bits-inl.h"
+#include "exp-inl.h"
 #include "math-inl.h"
 #include "elementwise-inl.h"
 #include "activations-inl.h"

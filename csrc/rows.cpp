@@ -31,15 +31,60 @@ void copy_row(void* to, int64_t to_step, const void* from, int64_t from_step, in
     copy_row<uint64_t>(to, to_step, from, from_step, n);
 }
 
+// body(part, parts) on so many threads.
+template <class F>
+void in_parts(int wanted, const F& body) {
+  if (wanted < 2)
+    body(0, 1);
+  else
+    parallel(wanted, body);
+}
+
 bool hard_labels_only(const Entropy& e, const View& x) {
   return e.has_labels() && e.smoothing == 0 && e.classes > 0 && (e.classes == 1 || x.stride[1] == 1);
 }
 
-// As many rows as stay in L1.
+// As many rows as stay in L1 beside as many results.
 int64_t rows_together(int64_t n, int64_t item) {
-  constexpr int64_t kBytes = 8 << 10;
+  constexpr int64_t kBytes = 16 << 10;
   return std::clamp<int64_t>(kBytes / (n * item), 1, kRowsTogether);
 }
+
+// Where a thread's rows of n elements go, group by group: each group's last step and stores are done with the next
+// one's work. Those that go past the caches are kept in a room until then, where the next group's take their places.
+class Results {
+ public:
+  Results(const void* to, int64_t n, int64_t item, int64_t together, bool past)
+      : bytes_(n * item), past_(past && n >= 64) {
+    pending_.rows = 0;
+    pending_.streamed = past_ && reinterpret_cast<uintptr_t>(to) % 16 == 0 && bytes_ % 16 == 0;
+    if (!past_) return;
+    memory_.reset(new char[static_cast<size_t>(together * bytes_ + 64)]);
+    room_ = memory_.get() + (64 - reinterpret_cast<uintptr_t>(memory_.get()) % 64) % 64;
+  }
+
+  // work(room for the rows, where they go, what is pending)
+  template <class F>
+  void take(void* to, int64_t rows, const F& work) {
+    if (!past_) return work(to, to, &pending_);
+    if (pending_.streamed) return work(room_, to, &pending_);
+    work(room_, room_, nullptr);
+    stream_copy(to, room_, static_cast<size_t>(rows * bytes_));
+  }
+
+  template <class F>
+  void finish(const F& work) {
+    if (pending_.rows > 0) work(&pending_);
+    if (past_) stream_fence();
+  }
+
+ private:
+  Pending pending_;
+  int64_t bytes_;
+  bool past_;
+  std::unique_ptr<char[]> memory_;
+  char* room_ = nullptr;
+};
 
 }  // namespace
 
@@ -50,34 +95,41 @@ void run_softmax(const Call& call, RowFunction f) {
   const int64_t total = count(x);
   if (total == 0) return;
   const int64_t rows = total / n;
-  const bool dense_x = n == 1 || x.stride[last] == 1, dense_y = n == 1 || y.stride[last] == 1;
-  const bool flat = contiguous(x) && contiguous(y);
   const char* from = static_cast<const char*>(x.data);
   char* to = static_cast<char*>(y.data);
-  const bool streamed = flat && from != to && total * item > kStreamBytes && n >= 64;
-  const int64_t together = flat ? rows_together(n, item) : 1;
-  const auto body = [&](int part, int parts) {
+  const int wanted = wanted_threads(total * item);
+  if (contiguous(x) && contiguous(y)) {
+    const int64_t together = rows_together(n, item);
+    const bool past = from != to && total * item > kStreamBytes;
+    const auto body = [&](int part, int parts) {
+      Results results(to, n, item, together, past);
+      const int64_t end = rows * (part + 1) / parts;
+      for (int64_t i = rows * part / parts; i < end; i += together) {
+        const int64_t m = std::min(together, end - i);
+        results.take(to + i * n * item, m, [&](void* e, void* out, Pending* pending) {
+          f(from + i * n * item, n, e, out, n, n, m, pending);
+        });
+      }
+      results.finish([&](Pending* pending) { f(nullptr, 0, nullptr, nullptr, 0, n, 0, pending); });
+    };
+    return in_parts(wanted, body);
+  }
+  const bool dense_x = n == 1 || x.stride[last] == 1, dense_y = n == 1 || y.stride[last] == 1;
+  in_parts(wanted, [&](int part, int parts) {
     std::unique_ptr<double[]> buffer;
-    if (!dense_x || !dense_y || streamed) buffer.reset(new double[static_cast<size_t>((n * item + 7) / 8 * together)]);
-    const int64_t end = rows * (part + 1) / parts;
-    for (int64_t i = rows * part / parts; i < end; i += together) {
-      const int64_t m = std::min(together, end - i);
-      const char* in = from + item * (flat ? i * n : offset_of(x, last, i));
-      char* out = to + item * (flat ? i * n : offset_of(y, last, i));
+    if (!dense_x || !dense_y) buffer.reset(new double[static_cast<size_t>((n * item + 7) / 8)]);
+    for (int64_t i = rows * part / parts; i < rows * (part + 1) / parts; ++i) {
+      const char* in = from + item * offset_of(x, last, i);
+      char* out = to + item * offset_of(y, last, i);
       if (!dense_x) {
         copy_row(buffer.get(), 1, in, x.stride[last], n, item);
         in = reinterpret_cast<const char*>(buffer.get());
       }
-      f(in, n, dense_y && !streamed ? static_cast<void*>(out) : buffer.get(), n, n, m);
-      if (streamed) stream_copy(out, buffer.get(), static_cast<size_t>(m * n * item));
+      void* const dense = dense_y ? static_cast<void*>(out) : buffer.get();
+      f(in, n, dense, dense, n, n, 1, nullptr);
       if (!dense_y) copy_row(out, y.stride[last], buffer.get(), 1, n, item);
     }
-  };
-  const int wanted = wanted_threads(total * item);
-  if (wanted < 2)
-    body(0, 1);
-  else
-    parallel(wanted, body);
+  });
 }
 
 void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
@@ -101,6 +153,13 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
       double loss[kRowsTogether];
       for (int64_t r = 0; r < m; ++r) labels[r] = e.label(i + r);
       f(static_cast<const char*>(x.data) + i * x.stride[0] * item, x.stride[0], e.classes, labels, m, loss);
+      if (e.weights() == nullptr && e.reduction != 0) {
+        for (int64_t r = 0; r < m; ++r) {
+          s.loss += loss[r];
+          s.weight += labels[r] >= 0;
+        }
+        continue;
+      }
       for (int64_t r = 0; r < m; ++r) {
         const double w = labels[r] < 0 ? 0 : e.weight(labels[r]);
         if (labels[r] >= 0) loss[r] *= w;
@@ -112,10 +171,7 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
     sums[part] = s;
   };
   const int wanted = std::min(wanted_threads(e.rows * e.classes * item), kMaxParts);
-  if (wanted < 2)
-    body(0, 1);
-  else
-    parallel(wanted, body);
+  in_parts(wanted, body);
   Sums total{0, 0};
   for (int i = 0; i < used; ++i) {
     total.loss += sums[i].loss;
@@ -128,13 +184,12 @@ void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel
   const View &x = call.in[0], &g = call.in[2], &out = call.out[0];
   const Entropy e(call, 3);
   if (!hard_labels_only(e, x) || !(e.classes == 1 || out.stride[1] == 1)) return fallback(call);
-  const double scale = e.reduction == 1 ? 1 / e.total_weight() : 1;
+  const double common = e.reduction == 0 ? 0 : value(g, 0) * (e.reduction == 1 ? 1 / e.total_weight() : 1);
   const int64_t item = item_size(x.dtype);
   const int64_t n = e.classes, together = rows_together(n, item);
-  const bool streamed = x.data != out.data && e.rows * n * item > kStreamBytes && n >= 64 && contiguous(out);
-  const auto body = [&](int part, int parts) {
-    std::unique_ptr<double[]> buffer;
-    if (streamed) buffer.reset(new double[static_cast<size_t>((n * item + 7) / 8 * together)]);
+  const bool past = x.data != out.data && e.rows * n * item > kStreamBytes && contiguous(out);
+  in_parts(wanted_threads(e.rows * n * item), [&](int part, int parts) {
+    Results results(out.data, n, item, together, past);
     const int64_t end = e.rows * (part + 1) / parts;
     for (int64_t i = e.rows * part / parts; i < end; i += together) {
       const int64_t m = std::min(together, end - i);
@@ -142,20 +197,17 @@ void run_cross_entropy_backward(const Call& call, LossBackwardFunction f, Kernel
       double factors[kRowsTogether];
       for (int64_t r = 0; r < m; ++r) {
         labels[r] = e.label(i + r);
-        if (labels[r] >= 0)
-          factors[r] = value(g, e.reduction == 0 ? (i + r) * g.stride[0] : 0) * scale * e.weight(labels[r]);
+        factors[r] = e.reduction == 0 ? value(g, (i + r) * g.stride[0]) : common;
+        if (labels[r] >= 0 && e.weights() != nullptr) factors[r] *= e.weight(labels[r]);
       }
-      char* to = static_cast<char*>(out.data) + i * out.stride[0] * item;
-      f(static_cast<const char*>(x.data) + i * x.stride[0] * item, x.stride[0],
-        streamed ? buffer.get() : static_cast<void*>(to), streamed ? n : out.stride[0], n, labels, factors, m);
-      if (streamed) stream_copy(to, buffer.get(), static_cast<size_t>(m * n * item));
+      results.take(static_cast<char*>(out.data) + i * out.stride[0] * item, m,
+                   [&](void* room, void* to, Pending* pending) {
+                     f(static_cast<const char*>(x.data) + i * x.stride[0] * item, x.stride[0], room, to, out.stride[0],
+                       n, labels, factors, m, pending);
+                   });
     }
-  };
-  const int wanted = wanted_threads(e.rows * e.classes * item);
-  if (wanted < 2)
-    body(0, 1);
-  else
-    parallel(wanted, body);
+    results.finish([&](Pending* pending) { f(nullptr, 0, nullptr, nullptr, 0, n, nullptr, nullptr, 0, pending); });
+  });
 }
 
 void adam_params(const double* params, double* out) {
@@ -177,10 +229,7 @@ void run_optimizer(const Call& call, StepFunction f, const double* params, Kerne
     f(static_cast<const char*>(call.in[0].data) + begin * item, state, call.nout, params, end - begin);
   };
   const int wanted = wanted_threads(n * item);
-  if (wanted < 2)
-    body(0, 1);
-  else
-    parallel(wanted, body);
+  in_parts(wanted, body);
 }
 
 namespace {

@@ -31,6 +31,14 @@ struct Vec<double> {
 using VF = Vec<float>::V;
 using VD = Vec<double>::V;
 
+template <class To, class From>
+GN_INLINE To bit_as(From x) {
+  static_assert(sizeof(To) == sizeof(From), "same size");
+  To to;
+  __builtin_memcpy(&to, &x, sizeof to);
+  return to;
+}
+
 template <class T>
 GN_INLINE typename Vec<T>::V load(const T* p) {
   return *reinterpret_cast<const typename Vec<T>::U*>(p);
@@ -79,6 +87,40 @@ GN_INLINE typename Vec<T>::V load_n(const T* p, int64_t n) {
 template <class T>
 GN_INLINE void store_n(T* p, typename Vec<T>::V v, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = v[i];
+}
+#endif
+
+// Stores past the caches, to a multiple of 16 bytes; a line is written in one go where v begins there.
+#if defined(__SSE2__)
+template <class V>
+GN_INLINE void stream_quarters(void* p, V v, int64_t bytes) {
+  alignas(GN_VECTOR_BYTES) char kept[sizeof(V)];
+  __builtin_memcpy(kept, &v, sizeof v);
+  for (int64_t i = 0; i < bytes; i += 16)
+    _mm_stream_si128(reinterpret_cast<__m128i*>(static_cast<char*>(p) + i),
+                     _mm_load_si128(reinterpret_cast<const __m128i*>(kept + i)));
+}
+template <class T>
+GN_INLINE void stream(T* p, typename Vec<T>::V v) {
+  if (reinterpret_cast<uintptr_t>(p) % GN_VECTOR_BYTES != 0) return stream_quarters(p, v, GN_VECTOR_BYTES);
+#if GN_VECTOR_BYTES == 64
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(p), bit_as<__m512i>(v));
+#else
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), bit_as<__m256i>(v));
+#endif
+}
+template <class T>
+GN_INLINE void stream_n(T* p, typename Vec<T>::V v, int64_t n) {
+  stream_quarters(p, v, n * static_cast<int64_t>(sizeof(T)));
+}
+#else
+template <class T>
+GN_INLINE void stream(T* p, typename Vec<T>::V v) {
+  store(p, v);
+}
+template <class T>
+GN_INLINE void stream_n(T* p, typename Vec<T>::V v, int64_t n) {
+  store_n(p, v, n);
 }
 #endif
 

@@ -21,9 +21,15 @@ void stream_copy(void* to, const void* from, size_t bytes) {
       _mm_stream_si128(reinterpret_cast<__m128i*>(out + i + q),
                        _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i + q)));
   std::memcpy(out + i, in + i, bytes - i);
-  _mm_sfence();
+  stream_fence();
 #else
   std::memcpy(to, from, bytes);
+#endif
+}
+
+void stream_fence() {
+#if defined(__SSE2__)
+  _mm_sfence();
 #endif
 }
 

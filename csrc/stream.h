@@ -12,4 +12,7 @@ constexpr int64_t kStreamBytes = 16 << 20;
 // As memcpy; elements of either side may be anywhere, speed wants `to` aligned like an array of elements.
 void stream_copy(void* to, const void* from, size_t bytes);
 
+// Makes what was streamed seen by others before what is stored next.
+void stream_fence();
+
 }  // namespace graphnet
