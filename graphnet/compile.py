@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import Any
@@ -22,7 +23,7 @@ from graphnet.tensor.adaptation import adapted
 from graphnet.tensor.autograd import Memory
 from graphnet.tensor.control import check_limit
 from graphnet.tensor.core import make
-from graphnet.trace import Spec, trace
+from graphnet.trace import Spec, forward_graph, trace
 
 __all__ = ["Compiled", "TrainStep", "compile"]
 
@@ -40,6 +41,23 @@ def _tensors(network: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         inputs, _ = network._take_arrays(inputs, {})
     tensors = [check_tensor("input", value) for value in inputs]
     return tuple(t if type(t) is Tensor else make(t._values(), t._dtype) for t in tensors)
+
+
+def _in_order(network: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """All inputs by position."""
+    if isinstance(network, Graph):
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        signature = inspect.Signature([inspect.Parameter(node.name, kind) for node in network.inputs])
+    else:
+        signature = inspect.signature(network.forward if isinstance(network, Module) else network)
+    try:
+        bound = signature.bind(*inputs, **named)
+    except TypeError as error:
+        raise ArgumentTypeError(f"compile: {error}") from None
+    if bound.kwargs:
+        told = ", ".join(bound.kwargs)
+        raise ArgumentTypeError(f"compile: {told}: an input is given by name only where all before it are given")
+    return bound.args
 
 
 def _keep(caller: Caller, plan: Any) -> None:
@@ -96,19 +114,28 @@ class Compiled(_Called):
 
     def __init__(self, network: Any, max_trips: int | None = None) -> None:
         self.network, self.max_trips = network, max_trips
-        self._graphs = Specialized(lambda specs: trace(self.network, *specs, max_trips=self.max_trips))
+        self._graphs = Specialized(lambda specs: forward_graph(self.network, specs, self.max_trips))
         self._caller = Caller(train=False)
         self._call = self._caller.call
 
-    def __call__(self, *inputs: Any) -> Any:
-        """Run it, on tensors or arrays.
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        """Run it, on tensors or arrays, which may be named as in the network's `forward`.
 
         Raises:
+            ArgumentTypeError: inputs that `forward` does not take.
             ShapeError, DTypeError, TraceError: as `graphnet.trace`, the first time that inputs of their types come.
             IndexOutOfRangeError: what a kernel found in the data.
         """
+        if named:
+            inputs = _in_order(self.network, inputs, named)
         result = self._call(inputs)
         return result if result is not NotImplemented else self._prepare(inputs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"network": self.network, "max_trips": self.max_trips}  # plans are made anew
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     def _prepare(self, inputs: tuple[Any, ...]) -> Any:
         """A call that no plan fits as it is."""
@@ -236,6 +263,13 @@ class TrainStep(_Called):
             raise ArgumentError(f"TrainStep: max_grad_norm is a number from 0 up, got {value}")
         self._max_grad_norm = value
         self._caller.plans = []  # they scale gradients otherwise
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("network", "loss", "optimizer", "max_grad_norm", "max_trips")
+        return {name: getattr(self, name) for name in names}  # plans are made anew
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     def __call__(self, *inputs: Any) -> Tensor:
         """Do one step: `step(x, y)` with inputs first and the target last. Gives the loss before the update.

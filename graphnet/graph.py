@@ -93,11 +93,11 @@ class Graph(ir.Graph):
             raise GraphError(f"{what}: the graph {self.name!r} is finished and cannot be changed; build another one")
         return self._tracer
 
-    def _finish(self) -> None:
-        """Put in what was learnt, name the parameters, fill lazy ones, check the graph."""
+    def _finish(self, empty: bool = False) -> None:
+        """Put in what was learnt, name the parameters, fill lazy ones, check the graph, which may be `empty` or not."""
         tracer = self._open("finish")
         tracer.closed = True
-        if not any(node.op != "input" for node in self.nodes):
+        if not empty and not any(node.op != "input" for node in self.nodes):
             raise GraphError(
                 f"{self.name} has no operations: an empty network computes nothing; add layers between input and output"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from graphnet.tensor.adaptation import UndecidedError, adapted, learn
 from graphnet.tensor.axes import dims_of
 from graphnet.tensor.control import check_limit
 
-__all__ = ["Spec", "graph_for", "summary", "trace"]
+__all__ = ["Spec", "forward_graph", "graph_for", "summary", "trace"]
 
 
 class Spec(NamedTuple):
@@ -71,19 +72,35 @@ def trace(network: Any, *inputs: Any, dtype: Any = None, max_trips: int | None =
         raise ArgumentTypeError(f"trace: expects a module, a graph or a function, got {kind_of(network)}")
     if not inputs:
         raise ArgumentError('trace: give the shape of each input, such as gn.trace(net, ("N", 20))')
-    limit = check_limit("trace", max_trips)
+    return _captured(network, inputs, dtype, check_limit("trace", max_trips), settings)
+
+
+def forward_graph(network: Any, specs: Sequence[Spec], max_trips: int | None) -> Graph:
+    """A network's graph for running it: as `trace`, but it may also hand its inputs through and do nothing else."""
+    return _captured(network, tuple(specs), None, max_trips, {}, empty=True)
+
+
+def _captured(
+    network: Any,
+    inputs: tuple[Any, ...],
+    dtype: Any,
+    max_trips: int | None,
+    settings: dict[str, Any],
+    empty: bool = False,
+) -> Graph:
+    """The graph, with functions rewritten as it turns out that they have to be."""
     while True:
         try:
             # A graph serves gradients too, whoever asks for it: a surrounding no_grad() is not the network's.
             with collector_paused(), enable_grad():
-                return _traced(network, inputs, dtype, limit, settings)
+                return _traced(network, inputs, dtype, max_trips, settings, empty)
         except UndecidedError as error:
             if not learn(error):  # code without source, for one
                 raise TraceError(*error.args) from None
 
 
 def _traced(
-    network: Any, inputs: tuple[Any, ...], dtype: Any, max_trips: int | None, settings: dict[str, Any]
+    network: Any, inputs: tuple[Any, ...], dtype: Any, max_trips: int | None, settings: dict[str, Any], empty: bool
 ) -> Graph:
     """The graph, unless it turns out that code has to be rewritten first."""
     graph = Graph(network.name if isinstance(network, Graph) else getattr(network, "__name__", type(network).__name__))
@@ -114,7 +131,7 @@ def _traced(
         closed, tracer.closed = tracer.closed, True
     tracer.closed = closed
     graph.structure = _outputs(graph, result, isinstance(network, Graph))
-    graph._finish()
+    graph._finish(empty)
     if isinstance(network, Module):
         warn_unreached(network, frozenset(graph.used_parameters()))
     return graph
@@ -184,7 +201,7 @@ def _spec(name: str, given: Any, default: DType) -> tuple[Any, DType]:
     return given, default
 
 
-def _outputs(graph: Graph, result: Any, constants: bool) -> Any:
+def _outputs(graph: Graph, result: Any, constants: bool, inside: bool = False) -> Any:
     """Enter the tensors that a network returned as outputs; the nesting with numbers in their places.
 
     Graphs may have constants among them, such as the gradient of a sum; in code they are a mistake.
@@ -193,9 +210,12 @@ def _outputs(graph: Graph, result: Any, constants: bool) -> Any:
         graph.outputs.append(result._operand() if isinstance(result, SymbolicTensor) else result)
         return len(graph.outputs) - 1
     if isinstance(result, dict):
-        return {key: _outputs(graph, part, constants) for key, part in result.items()}
-    if isinstance(result, (tuple, list)) and type(result) in (tuple, list):
-        return type(result)(_outputs(graph, part, constants) for part in result)
+        return {key: _outputs(graph, part, constants, True) for key, part in result.items()}
+    if isinstance(result, (tuple, list)) and (type(result) in (tuple, list) or hasattr(result, "_make")):
+        parts = [_outputs(graph, part, constants, True) for part in result]
+        return result._make(parts) if hasattr(result, "_make") else type(result)(parts)
+    if result is None and inside:
+        return None
     if isinstance(result, Tensor) and result._buffer:
         graph.outputs.append(graph.updates.get(result, result))
         return len(graph.outputs) - 1
