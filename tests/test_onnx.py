@@ -22,7 +22,7 @@ from graphnet.tensor import apply
 onnx = pytest.importorskip("onnx")
 
 ALL = [case for cases in CASES.values() for case in cases]
-TRAINING = {"random_key", "dropout_mask", "running_statistics"}
+TRAINING = {"random_key", "random_sample", "dropout_mask", "running_statistics"}
 NOT_IN_ONNX = {name for name, op in TABLE.items() if op.onnx is None}
 
 

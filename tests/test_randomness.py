@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -200,10 +201,74 @@ def test_pictures_show_what_a_run_draws_and_leaves() -> None:
     assert "update" not in gn.trace(net.eval(), ("N", 4)).to_dot()
 
 
-def test_random_numbers_made_while_tracing_are_told() -> None:
-    def noisy(x: gn.Tensor) -> gn.Tensor:
-        return x + gn.randn(3)
+class Sampling(nn.Module):
+    """Samples as variational autoencoders do, in the shape of what it is given."""
 
-    with pytest.warns(gn.GraphnetWarning, match="constants of the graph") as told:
-        gn.trace(noisy, (2, 3))
-    assert told[0].filename == __file__
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode, self.decode = nn.Linear(6, 4), nn.Linear(2, 6)
+
+    def forward(self, x: Any) -> Any:
+        mean, spread = self.encode(x).chunk(2, dim=1)
+        return self.decode(mean + gn.randn_like(mean) * (0.5 * spread).exp())
+
+
+SAMPLED: dict[str, Callable[[Any], Any]] = {
+    "reparameterized": Sampling(),
+    "rand": lambda x: x + gn.rand(x.shape[0], 1),
+    "one for all": lambda x: x * gn.randn(6),
+    "normal": lambda x: x + gn.normal(1.5, 0.1, (6,)),
+    "normal with tensors": lambda x: gn.normal(x, x.abs()),
+    "integers": lambda x: x * gn.randint(3, 9, (6,)),
+    "permutation": lambda x: x[:, gn.randperm(6)],
+    "in place": lambda x: x + gn.zeros_like(x).normal_(2.0, 0.1) + gn.empty(x.shape[0], 6).uniform_(1, 2),
+    "beside dropout": lambda x: F.dropout(x + gn.rand_like(x)) + gn.randn(6),
+    "a branch": lambda x: x * 2 if gn.rand(()) < 0.5 else x * 3,
+    "in a branch": lambda x: x * gn.rand(()) if x.sum() > 0 else x * 3,
+}
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_samples_are_drawn_at_every_run_as_eager_calls_draw_them(name: str) -> None:
+    network = SAMPLED[name]
+    x = gn.tensor(X).abs()
+    eager = runs(lambda: network(x), 8)
+    assert len({result.tobytes() for result in eager}) > 1
+    fast = gn.compile(network)
+    fast(x)
+    np.testing.assert_allclose(runs(lambda: fast(x), 8), eager, rtol=1e-6, atol=1e-6)
+    assert fast(x[:3]).shape == (3, 6) and fast._graphs.traces == 1
+    graph = gn.trace(network, ("N", 6))
+    np.testing.assert_allclose(runs(lambda: graph(x), 8), eager, rtol=1e-6, atol=1e-6)
+    again = gn.from_json(graph.to_json())
+    np.testing.assert_allclose(runs(lambda: again(x), 8), eager, rtol=1e-6, atol=1e-6)
+
+
+def test_a_step_samples_anew_and_its_gradient_sees_the_same_samples() -> None:
+    x, eager = gn.tensor(X), Sampling()
+    compiled = copy.deepcopy(eager)
+    by_hand, by_step = (gn.optim.SGD(m.parameters(), lr=0.1) for m in (eager, compiled))
+    step = gn.TrainStep(compiled, nn.MSELoss(), by_step)
+    gn.manual_seed(3)
+    compiled_losses = [step(x, x).item() for _ in range(3)]
+    gn.manual_seed(3)
+    for expected in compiled_losses:
+        by_hand.zero_grad()
+        loss = F.mse_loss(eager(x), x)
+        loss.backward()
+        by_hand.step()
+        assert loss.item() == pytest.approx(expected, rel=1e-5)
+    for a, b in zip(eager.parameters(), compiled.parameters()):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_what_a_graph_cannot_sample() -> None:
+    own = gn.Generator().manual_seed(1)
+    with pytest.raises(gn.errors.TraceError, match=r"test_randomness.py:\d+: generator: a graph cannot draw from"):
+        gn.trace(lambda x: x + gn.randn(3, generator=own), (2, 3))
+    with pytest.raises(gn.errors.GradientError, match="traced tensor"):
+        gn.trace(lambda x: x + gn.randn(3, requires_grad=True), (2, 3))
+    with pytest.raises(gn.errors.TraceError, match="item"):
+        gn.trace(lambda x: x * gn.rand(()).item(), (2, 3))
+    with pytest.raises(gn.errors.ArgumentTypeError, match="floating-point, not int64"):
+        gn.trace(lambda x: x * gn.rand(3, dtype=gn.int64), (2, 3))

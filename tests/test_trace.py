@@ -450,3 +450,35 @@ def test_wrong_use_is_refused(name: str) -> None:
     function, kind, text = WRONG[name]
     with pytest.raises(kind, match=text):
         function()
+
+
+OPEN: dict[str, Any] = {
+    "zeros": lambda x: gn.zeros(x.shape[0], 2),
+    "ones": lambda x: gn.ones(x.size(0), 1, dtype=gn.float64),
+    "full": lambda x: gn.full((2, x.shape[0]), 7.0),
+    "full of numbers": lambda x: gn.full((x.shape[0],), 7),
+    "empty and filled": lambda x: gn.empty(x.shape[0], 2).fill_(3.0),
+    "like": lambda x: gn.full_like(x, 2) + gn.zeros_like(x) * gn.ones_like(x),
+    "arange": lambda x: gn.arange(x.shape[0]),
+    "arange as floats": lambda x: gn.arange(0, x.shape[0], dtype=gn.float32),
+    "an expression": lambda x: gn.zeros(2 * x.shape[0] + 1),
+    "written to": lambda x: gn.zeros(x.shape[0], 2).copy_(x[:, :2]) + 1,
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_tensors_of_open_sizes(name: str) -> None:
+    network = lambda x: (x * 2, OPEN[name](x))  # noqa: E731
+    graph = gn.trace(network, ("N", 3))
+    for size in (4, 1, 0):
+        x = gn.ones(size, 3)
+        expected, got = network(x)[1], graph(x)[1]
+        assert gn.equal(got, expected) and got.dtype is expected.dtype
+        assert gn.equal(gn.compile(graph)(x)[1], expected)
+
+
+def test_tensors_of_open_sizes_outside_a_trace() -> None:
+    with gn.Graph() as graph:
+        x = graph.input("x", ("N", 3))
+        graph.output(x + gn.ones(x.shape[0], 1))
+    assert gn.equal(graph(gn.ones(2, 3)), gn.full((2, 3), 2.0))

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from graphnet import samples
 from graphnet.dtypes import DType
 from graphnet.errors import ArgumentError, ShapeError
 from graphnet.ir import render_shape
-from graphnet.tensor import random
 from graphnet.tensor.core import Array
 from graphnet.tensor.state import no_grad
 
@@ -45,7 +45,7 @@ def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None)
         >>> 2.0 <= w.min().item() and w.max().item() < 3.0
         True
     """
-    return _sample(tensor, random.uniform_array, a, b, generator=generator)
+    return _sample(tensor, samples.uniform_array, a, b, generator=generator)
 
 
 def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
@@ -63,7 +63,7 @@ def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = N
     """
     if not std >= 0:
         raise ArgumentError(f"normal_: the standard deviation is not negative, got {std}")
-    return _sample(tensor, random.normal_array, mean, std, generator=generator)
+    return _sample(tensor, samples.normal_array, mean, std, generator=generator)
 
 
 @no_grad()
@@ -188,29 +188,29 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1] * rest, shape[0] * rest
 
 
-def _scaled(key: random.Key, shape: tuple[int, ...], dtype: DType, std: float, kind: str) -> Array:
+def _scaled(key: samples.Key, shape: tuple[int, ...], dtype: DType, std: float, kind: str) -> Array:
     if kind == "uniform":
         bound = math.sqrt(3) * std
-        uniform: Array = random.uniform_array(key, shape, dtype, -bound, bound)
+        uniform: Array = samples.uniform_array(key, shape, dtype, -bound, bound)
         return uniform
-    normal: Array = random.normal_array(key, shape, dtype, 0.0, std)
+    normal: Array = samples.normal_array(key, shape, dtype, 0.0, std)
     return normal
 
 
-def _xavier(key: random.Key, shape: tuple[int, ...], dtype: DType, gain: float, kind: str) -> Array:
+def _xavier(key: samples.Key, shape: tuple[int, ...], dtype: DType, gain: float, kind: str) -> Array:
     total = sum(_fans(shape))
     return _scaled(key, shape, dtype, gain * math.sqrt(2 / total) if total else 0.0, kind)
 
 
-def _kaiming(key: random.Key, shape: tuple[int, ...], dtype: DType, gain: float, mode: str, kind: str) -> Array:
+def _kaiming(key: samples.Key, shape: tuple[int, ...], dtype: DType, gain: float, mode: str, kind: str) -> Array:
     fan = _fans(shape)[mode == "fan_out"]
     return _scaled(key, shape, dtype, gain / math.sqrt(fan) if fan else 0.0, kind)
 
 
 def _truncated(
-    key: random.Key, shape: tuple[int, ...], dtype: DType, mean: float, std: float, a: float, b: float
+    key: samples.Key, shape: tuple[int, ...], dtype: DType, mean: float, std: float, a: float, b: float
 ) -> Array:
-    generator = random.generator(key)
+    generator = samples.generator(key)
     values: Array = mean + std * generator.standard_normal(shape)
     for _ in range(1000):  # a bound on bad luck far out in the tail; the rest is clipped
         outside = (values < a) | (values > b)
@@ -220,17 +220,17 @@ def _truncated(
     return np.clip(values, a, b).astype(dtype.dtype)
 
 
-def _orthogonal(key: random.Key, shape: tuple[int, ...], dtype: DType, gain: float) -> Array:
+def _orthogonal(key: samples.Key, shape: tuple[int, ...], dtype: DType, gain: float) -> Array:
     _fans(shape)
     rows, columns = shape[0], math.prod(shape[1:])
-    flat = random.generator(key).standard_normal((max(rows, columns), min(rows, columns)))
+    flat = samples.generator(key).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(flat)
     q *= np.sign(np.diag(r))  # makes the distribution uniform over orthogonal matrices
     matrix = q.T if rows < columns else q
     return (gain * matrix).reshape(shape).astype(dtype.dtype)
 
 
-def _eye(key: random.Key, shape: tuple[int, ...], dtype: DType) -> Array:
+def _eye(key: samples.Key, shape: tuple[int, ...], dtype: DType) -> Array:
     if len(shape) != 2:
         raise ShapeError(f"eye_: expects a matrix, got shape {render_shape(shape)}", got=shape)
     return np.eye(*shape, dtype=dtype.dtype)

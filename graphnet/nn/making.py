@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from graphnet import samples
 from graphnet.dtypes import DType, as_dtype, float32
 from graphnet.errors import ArgumentTypeError
 from graphnet.ir import Dim, Shape, Symbol, substitute
 from graphnet.nn.parameter import Buffer, Parameter
-from graphnet.tensor import random
 from graphnet.tensor.core import Array
 
 __all__ = ["Constant", "Normal", "Uniform", "float_type", "made"]
@@ -36,24 +36,24 @@ class Uniform:
 
     def __init__(self, fan: Dim) -> None:
         self.fan = fan
-        self.key = random.next_key()
+        self.key = samples.next_key()
 
     def __call__(self, array: Array, sizes: Mapping[Symbol, int]) -> None:
         """Fill the array, now that the sizes are known."""
         fan = substitute(self.fan, sizes)
         bound = 1 / math.sqrt(int(fan)) if fan else 0.0
-        array[...] = random.uniform_array(self.key, array.shape, as_dtype(array.dtype), -bound, bound)
+        array[...] = samples.uniform_array(self.key, array.shape, as_dtype(array.dtype), -bound, bound)
 
 
 class Normal:
     """Fills a parameter with samples of the standard normal distribution."""
 
     def __init__(self) -> None:
-        self.key = random.next_key()
+        self.key = samples.next_key()
 
     def __call__(self, array: Array, sizes: Mapping[Symbol, int]) -> None:
         """Fill the array, now that the sizes are known."""
-        array[...] = random.normal_array(self.key, array.shape, as_dtype(array.dtype))
+        array[...] = samples.normal_array(self.key, array.shape, as_dtype(array.dtype))
 
 
 class Constant:

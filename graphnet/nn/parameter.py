@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphnet import ir
+from graphnet import ir, samples
 from graphnet.dtypes import DType
 from graphnet.errors import ArgumentTypeError, GraphnetError, ShapeError, UninitializedError
 from graphnet.ir import Shape, Symbol, TensorType, Unifier, render_shape
 from graphnet.nn.changes import noted, restructured
 from graphnet.program import aligned_empty
-from graphnet.tensor import printing, random
+from graphnet.tensor import printing
 from graphnet.tensor.core import Array, check_tensor, initialize
 from graphnet.tensor.indexing import put
 from graphnet.tensor.tensor import Tensor
@@ -303,7 +303,7 @@ class LazyData(Tensor):
         return self._later(_Write("_fill", (_frozen(values),)))
 
     def _sample(self, maker: Callable[..., Array], *arguments: Any, generator: Any = None) -> Self:
-        key = random.next_key() if generator is None else generator.next_key()
+        key = samples.next_key() if generator is None else generator.next_key()
         return self._later(_Sample(maker, key, arguments))
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -342,7 +342,7 @@ class _Write:
 class _Sample:
     """Random samples to be written later, from a key that was drawn when they were asked for; picklable."""
 
-    def __init__(self, maker: Callable[..., Array], key: random.Key, arguments: tuple[Any, ...]) -> None:
+    def __init__(self, maker: Callable[..., Array], key: samples.Key, arguments: tuple[Any, ...]) -> None:
         self.maker, self.key, self.arguments = maker, key, arguments
 
     def __call__(self, data: Tensor) -> None:

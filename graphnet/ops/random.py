@@ -1,8 +1,8 @@
 """Rows of random numbers.
 
-`random_key` is the one op whose result differs from run to run: a key (seed and number of the draw) taken from the
-global generator, eagerly at once and in a program before every run. All other random ops are functions of a key, so
-a graph says where its randomness comes from, and the gradients of one run see that run's numbers.
+The results of `random_key` and `random_sample` differ from run to run: a key (seed and number of the draw) is taken
+from the global generator, eagerly at once and in a program before every run. Other random ops are functions of a key.
+So a graph says where its randomness comes from, and the gradients of one run see that run's numbers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from graphnet.errors import ShapeError
 from graphnet.ir import Shape, Unifier, render_shape
 from graphnet.keys import next_key
 from graphnet.ops.table import INDEX, Attrs, Op, register
+from graphnet.samples import sample
 
 __all__: list[str] = []
 
@@ -35,6 +36,32 @@ register(
         source=_key,
         fresh=True,
         label="random key of each run",
+    )
+)
+
+
+def _sampled(unifier: Unifier, attrs: Attrs) -> Shape:
+    shape: Shape = attrs["shape"]
+    return shape
+
+
+def _sample(attrs: Attrs) -> Any:
+    return sample(next_key(), **attrs)
+
+
+register(
+    Op(
+        name="random_sample",  # of a `kind` (`graphnet.samples`) and `shape`, taken anew whenever the graph runs
+        shape=_sampled,
+        operands=(),
+        reference=lambda kind, shape, dtype, low, high: _sample(
+            {"kind": kind, "shape": shape, "dtype": dtype, "low": low, "high": high}
+        ),
+        promote="none",
+        result=lambda attrs: attrs["dtype"],
+        source=_sample,
+        fresh=True,
+        label="random numbers of each run",
     )
 )
 

@@ -9,8 +9,11 @@ import numpy as np
 from graphnet.device import check_device
 from graphnet.dtypes import DType, as_dtype, bool_, float32, int64
 from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, kind_of
+from graphnet.ir import SymbolicDim
+from graphnet.ops import TABLE
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import Base, apply, check_tensor, wrap
+from graphnet.tensor.state import state as thread
 
 if TYPE_CHECKING:
     from graphnet.tensor.tensor import Tensor
@@ -164,6 +167,15 @@ def _sizes(what: str, sizes: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
     return sizes_of(what, sizes if size is None else (size,))
 
 
+def _filled(shape: tuple[Any, ...], value: Any, dtype: DType, requires_grad: bool, device: Any) -> Tensor:
+    """A number everywhere; in a traced graph also in a shape of sizes that are not known yet."""
+    if thread.tracer is None or all(isinstance(size, int) for size in shape):
+        return _made(np.full(shape, value, dtype.dtype), requires_grad, device)
+    check_device(device)
+    result = apply("copy", apply("expand", wrap(np.asarray(value, dtype.dtype)), shape=shape))
+    return result.requires_grad_() if requires_grad else result
+
+
 def zeros(
     *sizes: Any, size: Any = None, dtype: Any = float32, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -175,7 +187,7 @@ def zeros(
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    return _made(np.zeros(_sizes("zeros", sizes, size), _wanted(dtype).dtype), requires_grad, device)
+    return _filled(_sizes("zeros", sizes, size), 0, _wanted(dtype), requires_grad, device)
 
 
 def ones(
@@ -189,7 +201,7 @@ def ones(
         tensor([[1, 1],
                 [1, 1]])
     """
-    return _made(np.ones(_sizes("ones", sizes, size), _wanted(dtype).dtype), requires_grad, device)
+    return _filled(_sizes("ones", sizes, size), 1, _wanted(dtype), requires_grad, device)
 
 
 def empty(
@@ -202,7 +214,10 @@ def empty(
         >>> gn.empty(2, 3).shape
         graphnet.Size([2, 3])
     """
-    return _made(np.empty(_sizes("empty", sizes, size), _wanted(dtype).dtype), requires_grad, device)
+    shape = _sizes("empty", sizes, size)
+    if not all(isinstance(size, int) for size in shape):
+        return _filled(shape, 0, _wanted(dtype), requires_grad, device)
+    return _made(np.empty(shape, _wanted(dtype).dtype), requires_grad, device)
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -221,7 +236,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     wanted = as_dtype(type(fill_value) if dtype is None else dtype)
     if wanted.category == 1 and not -(2**63) <= fill_value < 2**63:
         raise ArgumentError(f"full: {fill_value} does not fit into {wanted.name}")
-    return _made(np.full(sizes_of("full", (size,)), fill_value, wanted.dtype), requires_grad, device)
+    return _filled(sizes_of("full", (size,)), fill_value, wanted, requires_grad, device)
 
 
 def _wanted(dtype: Any) -> DType:
@@ -241,8 +256,8 @@ def _like(what: str, input: Any, value: Any, dtype: Any, device: Any, requires_g
     wanted = like._dtype if dtype is None else as_dtype(dtype)
     if like._tracer is None:
         return full(tuple(like.shape), value, dtype=wanted, requires_grad=requires_grad)
-    plain = apply("cast", apply("ne", like, like), dtype=wanted)  # of the shape, whatever that will be
-    return apply("where", apply("cast", plain, dtype=bool_), plain, wanted.dtype.type(value)).detach()
+    scalar = wrap(np.asarray(value, wanted.dtype))
+    return apply("copy", like._tracer.apply(TABLE["expand"], (scalar,), {"shape": tuple(like.shape)}))
 
 
 def zeros_like(input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -307,6 +322,10 @@ def arange(
     """
     if end is None:
         start, end = 0, start
+    if isinstance(end, SymbolicDim) and thread.tracer is not None and start == 0 and step == 1:
+        check_device(device)
+        places = apply("iota", shape=(end,), axis=0)
+        return places if dtype is None else places.to(dtype)
     numbers = [_number("arange", n) for n in (start, end, step)]
     start, end, step = numbers
     if step == 0 or (end - start) / step < 0 or not np.isfinite(end - start):

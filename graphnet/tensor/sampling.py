@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphnet import samples
 from graphnet.device import check_device
-from graphnet.dtypes import as_dtype, float32, int64
-from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, GraphnetWarning, kind_of
-from graphnet.keys import Generator, Key, next_key
-from graphnet.places import stack_depth
-from graphnet.tensor import random
+from graphnet.dtypes import DType, as_dtype, float32, int64
+from graphnet.errors import ArgumentError, ArgumentTypeError, DTypeError, TraceError, kind_of
+from graphnet.keys import Generator, next_key
 from graphnet.tensor.axes import sizes_of
-from graphnet.tensor.core import Base, apply, check_tensor, make
+from graphnet.tensor.core import Base, apply, check_tensor
 from graphnet.tensor.creation import _form, _made, _sizes, _wanted
 from graphnet.tensor.state import state as thread
 from graphnet.whole import is_whole, whole
@@ -25,22 +23,26 @@ if TYPE_CHECKING:
 __all__ = ["normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm"]
 
 
-def _key(generator: Any) -> Key:
-    """The key of a draw."""
-    if thread.tracer is not None:
-        if thread.tracer.looping:
-            thread.tracer.refuse_random()
-        warnings.warn(
-            "random numbers drawn while a graph is traced are constants of the graph: every run has the same ones. "
-            "Make them outside and pass them in, or use dropout, which draws anew",
-            GraphnetWarning,
-            stacklevel=stack_depth(),
-        )
-    if generator is None:
-        return next_key()
-    if not isinstance(generator, Generator):
+def _drawn(
+    kind: str, shape: Any, dtype: DType, generator: Any, requires_grad: bool, device: Any, low: Any = 0, high: Any = 1
+) -> Tensor:
+    """Samples of a kind (`graphnet.samples`); a traced graph draws them anew at every run, as eager calls do."""
+    if generator is not None and not isinstance(generator, Generator):
         raise ArgumentTypeError(f"generator: expects a graphnet.Generator, got {kind_of(generator)}")
-    return generator.next_key()
+    if kind in ("uniform", "normal") and not dtype.is_floating_point:
+        raise ArgumentTypeError(f"random samples are floating-point, not {dtype.name}")
+    if thread.tracer is None:
+        key = next_key() if generator is None else generator.next_key()
+        return _made(samples.sample(key, kind, shape, dtype, low, high), requires_grad, device)
+    if generator is not None:
+        raise TraceError(
+            "generator: a graph cannot draw from a generator of one's own; leave generator= out in code that is traced "
+            "or compiled, or draw the samples outside and pass them in"
+        )
+    check_device(device)
+    settings = {"kind": kind, "shape": tuple(shape), "dtype": dtype, "low": low, "high": high}
+    result: Tensor = apply("random_sample", **settings)
+    return result.requires_grad_() if requires_grad else result
 
 
 def rand(
@@ -55,7 +57,7 @@ def rand(
         True
     """
     shape, wanted = _sizes("rand", sizes, size), _wanted(dtype)
-    return _made(random.uniform_array(_key(generator), shape, wanted), requires_grad, device)
+    return _drawn("uniform", shape, wanted, generator, requires_grad, device)
 
 
 def randn(
@@ -70,7 +72,7 @@ def randn(
         graphnet.Size([2, 3])
     """
     shape, wanted = _sizes("randn", sizes, size), _wanted(dtype)
-    return _made(random.normal_array(_key(generator), shape, wanted), requires_grad, device)
+    return _drawn("normal", shape, wanted, generator, requires_grad, device)
 
 
 def rand_like(
@@ -126,19 +128,21 @@ def normal(
                 "normal: expects a tensor for the mean or the standard deviation, or a size: normal(0, 1, (2, 3))"
             )
         shape = sizes_of("normal", (size,))
-        values = random.normal_array(_key(generator), shape, _wanted(dtype), float(mean), float(std))
-        return _made(values, requires_grad, device)
+        if std < 0:
+            raise ArgumentError(f"normal: the standard deviation is not negative, got {std}")
+        return _drawn("normal", shape, _wanted(dtype), generator, requires_grad, device, float(mean), float(std))
     if size is not None:
         raise ArgumentTypeError("normal: the size is that of the tensors; leave it out")
     check_device(device)
     for tensor in (check_tensor("normal", t) for t in tensors):
         if not tensor._dtype.is_floating_point:
             raise DTypeError(f"normal: expects floating-point tensors, got {tensor._dtype.name}")
-    if bool((check_tensor("normal", std).detach() < 0).any()):
+    spread = check_tensor("normal", std).detach()
+    if spread._tracer is None and bool((spread < 0).any()):
         raise ArgumentError("normal: a standard deviation is below 0")
     means = apply("add", check_tensor("normal", tensors[0]).detach() * 0, mean).detach()
     shape = tuple(apply("add", means, std)._type().shape)
-    noise = make(random.normal_array(_key(generator), shape, means._dtype), means._dtype)
+    noise = _drawn("normal", shape, means._dtype, generator, False, None)
     result = apply("add", apply("mul", noise, std), means).detach()
     return result.requires_grad_() if requires_grad else result
 
@@ -167,8 +171,7 @@ def randint(
     if not low < high:
         raise ArgumentError(f"randint: there is no whole number from {low} up to, not including, {high}")
     shape = sizes_of("randint", (size,))
-    values = random.generator(_key(generator)).integers(low, high, shape)
-    return _made(values.astype(as_dtype(dtype).dtype), requires_grad, device)
+    return _drawn("integers", shape, as_dtype(dtype), generator, requires_grad, device, low, high)
 
 
 def randperm(
@@ -181,6 +184,4 @@ def randperm(
         >>> sorted(gn.randperm(4).tolist())
         [0, 1, 2, 3]
     """
-    (count,) = sizes_of("randperm", ((n,),))
-    values = random.generator(_key(generator)).permutation(int(count))
-    return _made(values.astype(as_dtype(dtype).dtype), requires_grad, device)
+    return _drawn("permutation", sizes_of("randperm", ((n,),)), as_dtype(dtype), generator, requires_grad, device)

@@ -331,8 +331,10 @@ class Tracer:
             result = self.emitter.emit(TABLE["detach"], [result], {}, f"{result.node.name}.detach", scope, where)
             requires_grad = False
         tensor = self._tensor(result, Origin(op.name, scope, where), requires_grad)
-        tensor._number = all(v._number for v in values if isinstance(v, SymbolicTensor)) and not any(
-            isinstance(v, Base) and not isinstance(v, SymbolicTensor) for v in values
+        tensor._number = (
+            bool(values)
+            and all(v._number for v in values if isinstance(v, SymbolicTensor))
+            and not any(isinstance(v, Base) and not isinstance(v, SymbolicTensor) for v in values)
         )
         if op.view is not None and isinstance(values[0], Base):
             tensor._share_memory(values[0])

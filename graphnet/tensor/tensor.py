@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
+from graphnet import samples
 from graphnet.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -15,7 +16,7 @@ from graphnet.errors import (
     ShapeError,
     with_article,
 )
-from graphnet.tensor import indexing, printing, random
+from graphnet.tensor import indexing, printing
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.backward import Backward
 from graphnet.tensor.conversions import Conversions
@@ -25,6 +26,7 @@ from graphnet.tensor.operators import Operators
 from graphnet.tensor.products import Products
 from graphnet.tensor.reductions import Reductions
 from graphnet.tensor.shaping import Shaping
+from graphnet.tensor.state import state
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -315,8 +317,16 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
         return self._fill(0)
 
     def _sample(self, maker: Callable[..., Array], *arguments: Any, generator: Any = None) -> Self:
-        """Overwrite with what `maker(key, shape, dtype, *arguments)` makes, from a key drawn now."""
-        key = random.next_key() if generator is None else generator.next_key()
+        """Overwrite with what `maker(key, shape, dtype, *arguments)` makes, from a key drawn now.
+
+        Within a traced network a tensor is filled at every run, where its values are samples of a common kind.
+        """
+        kind = {samples.normal_array: "normal", samples.uniform_array: "uniform"}.get(maker)
+        if state.tracer is not None and kind is not None and generator is None and not self._requires_grad:
+            low, high = arguments
+            settings = {"shape": tuple(self.shape), "dtype": self._dtype, "low": float(low), "high": float(high)}
+            return self._fill(apply("random_sample", kind=kind, **settings))
+        key = samples.next_key() if generator is None else generator.next_key()
         return self._fill(maker(key, tuple(self.shape), self._dtype, *arguments))
 
     def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Self:
@@ -330,7 +340,7 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
             >>> gn.empty(2).normal_(mean=3, std=0)
             tensor([3., 3.])
         """
-        return self._sample(random.normal_array, mean, std)
+        return self._sample(samples.normal_array, mean, std)
 
     def uniform_(self, from_: Any = 0.0, to: Any = 1.0, **kwargs: Any) -> Self:
         """Overwrite with samples of the uniform distribution on [from, to).
@@ -349,7 +359,7 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
             raise ArgumentTypeError(f"uniform_: unknown arguments {', '.join(kwargs)}")
         if not low <= high:
             raise ArgumentError(f"uniform_: expects from <= to, got [{low}, {high})")
-        return self._sample(random.uniform_array, low, high)
+        return self._sample(samples.uniform_array, low, high)
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         if self._record is not None:

@@ -14,8 +14,8 @@ import numpy as np
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphnetWarning, IndexOutOfRangeError, ShapeError, kind_of
 from graphnet.keys import Generator, default_generator
 from graphnet.places import stack_depth
+from graphnet.samples import generator as numpy_generator
 from graphnet.tensor.core import check_tensor, make
-from graphnet.tensor.random import generator as numpy_generator
 from graphnet.tensor.tensor import Tensor
 from graphnet.whole import is_whole
 

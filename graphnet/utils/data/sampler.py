@@ -9,7 +9,7 @@ import numpy as np
 
 from graphnet.errors import ArgumentError, ArgumentTypeError, kind_of
 from graphnet.keys import Generator, default_generator
-from graphnet.tensor.random import generator as numpy_generator
+from graphnet.samples import generator as numpy_generator
 from graphnet.whole import whole
 
 __all__ = [

@@ -14,7 +14,19 @@ from graphnet.dtypes import DType
 from graphnet.errors import ArgumentError, ArgumentTypeError
 from graphnet.keys import Key, initial_seed, manual_seed, next_key
 
-__all__ = ["Key", "initial_seed", "manual_seed", "next_key", "normal_array", "uniform_array"]
+__all__ = [
+    "KINDS",
+    "Key",
+    "generator",
+    "initial_seed",
+    "manual_seed",
+    "next_key",
+    "normal_array",
+    "sample",
+    "uniform_array",
+]
+
+KINDS = ("uniform", "normal", "integers", "permutation")
 
 
 def generator(key: Key) -> np.random.Generator:
@@ -42,6 +54,22 @@ def normal_array(key: Key, shape: tuple[Any, ...], dtype: DType, mean: float = 0
         values *= dtype.dtype.type(std)
         values += dtype.dtype.type(mean)
     return values
+
+
+def sample(key: Key, kind: str, shape: tuple[Any, ...], dtype: DType, low: Any = 0, high: Any = 1) -> Any:
+    """Samples of one of the KINDS.
+
+    Args:
+        key: of the draw.
+        kind: "uniform" on [low, high); "normal" with mean `low` and standard deviation `high`; "integers" from low up
+            to, not including, high; "permutation" of the numbers from 0 up, of one axis.
+        shape, dtype: of the result.
+    """
+    if kind in ("uniform", "normal"):
+        return (uniform_array if kind == "uniform" else normal_array)(key, shape, dtype, low, high)
+    source = generator(key)
+    values = source.integers(low, high, shape) if kind == "integers" else source.permutation(shape[0])
+    return values.astype(dtype.dtype)
 
 
 def _check_floating(dtype: DType) -> None:
