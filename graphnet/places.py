@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import warnings
@@ -15,9 +16,16 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _USER = _PACKAGE + "cli" + os.sep  # the command line is a user of the library like any other
 
 
+@functools.lru_cache(maxsize=None)
 def is_inside(file: str) -> bool:
     """Whether a file is graphnet's own code."""
     return file.startswith(_PACKAGE) and not file.startswith(_USER)
+
+
+@functools.lru_cache(maxsize=None)
+def _passed_by(file: str) -> bool:
+    """Whether a frame is no user's: of graphnet's own code, or of the import system."""
+    return is_inside(file) or file.startswith("<frozen ")
 
 
 def _inside(frame: FrameType) -> bool:
@@ -25,7 +33,7 @@ def _inside(frame: FrameType) -> bool:
 
 
 def _outside(frame: FrameType | None) -> FrameType | None:
-    while frame is not None and (_inside(frame) or frame.f_code.co_filename.startswith("<frozen ")):
+    while frame is not None and _passed_by(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
 

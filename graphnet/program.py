@@ -102,11 +102,9 @@ def _target(op: Op, out: Array, attrs: Mapping[str, Any], shapes: Sequence[Any])
 
 def aligned_empty(shape: Sequence[Any], dtype: Any) -> Array:
     """As np.empty, on a cache line's boundary: kernels are up to a fifth faster there, and parameters stay."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory: Array = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    result: Array = memory[start : start + size].view(dtype).reshape(shape)
-    return result
+    memory: Array = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + ALIGNMENT, np.uint8)
+    skew = -memory.__array_interface__["data"][0] % ALIGNMENT
+    return np.ndarray(shape, dtype, memory, skew)
 
 
 def set_num_threads(count: int) -> None:

@@ -6,6 +6,7 @@ order in which layers are made, not on when lazy sizes become known. Sampling is
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,37 @@ __all__ = [
 KINDS = ("uniform", "normal", "integers", "permutation")
 
 
+class _Shared(threading.local):
+    """A thread's generator, which is given the key of each draw: making one takes ten times as long."""
+
+    def __init__(self) -> None:
+        self.bits = np.random.Philox(0)
+        self.generator = np.random.Generator(self.bits)
+
+
+_shared = _Shared()
+
+
 def generator(key: Key) -> np.random.Generator:
-    """The generator of a draw."""
-    return np.random.Generator(np.random.Philox(key=np.array(key, np.uint64)))
+    """The generator of a draw, until this thread asks for the next one."""
+    shared = _shared
+    shared.bits.state = {
+        "bit_generator": "Philox",
+        "state": {"counter": (0, 0, 0, 0), "key": key},
+        "buffer": (0, 0, 0, 0),
+        "buffer_pos": 4,
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
+    return shared.generator
 
 
-def uniform_array(key: Key, shape: tuple[Any, ...], dtype: DType, low: float = 0.0, high: float = 1.0) -> Any:
-    """Uniform samples on [low, high)."""
+def uniform_array(
+    key: Key, shape: tuple[Any, ...], dtype: DType, low: float = 0.0, high: float = 1.0, out: Any = None
+) -> Any:
+    """Uniform samples on [low, high), in `out` where that is given: a contiguous array of the shape and type."""
     _check_floating(dtype)
-    values = generator(key).random(shape, dtype.dtype)  # type: ignore[arg-type]
+    values = generator(key).random(shape, dtype.dtype, out)  # type: ignore[arg-type]
     if (low, high) != (0.0, 1.0):
         values *= dtype.dtype.type(high - low)
         values += dtype.dtype.type(low)

@@ -11,6 +11,7 @@ from graphnet.dtypes import DType, as_dtype, float32
 from graphnet.errors import ArgumentTypeError
 from graphnet.ir import Dim, Shape, Symbol, substitute
 from graphnet.nn.parameter import Buffer, Parameter
+from graphnet.program import aligned_empty
 from graphnet.tensor.core import Array
 
 __all__ = ["Constant", "Normal", "Uniform", "float_type", "made"]
@@ -40,9 +41,9 @@ class Uniform:
 
     def __call__(self, array: Array, sizes: Mapping[Symbol, int]) -> None:
         """Fill the array, now that the sizes are known."""
-        fan = substitute(self.fan, sizes)
+        fan = self.fan if type(self.fan) is int else substitute(self.fan, sizes)
         bound = 1 / math.sqrt(int(fan)) if fan else 0.0
-        array[...] = samples.uniform_array(self.key, array.shape, as_dtype(array.dtype), -bound, bound)
+        samples.uniform_array(self.key, array.shape, as_dtype(array.dtype), -bound, bound, array)
 
 
 class Normal:
@@ -71,6 +72,11 @@ def made(
     kind: type[Parameter] | type[Buffer], shape: Shape, dtype: DType, fill: Any, owner: Any, depends: Shape = ()
 ) -> Any:
     """A parameter or buffer, filled at once where its sizes are known: lazy or not, one draws the same keys."""
-    tensor = kind.lazy(shape, dtype, fill, owner, depends)
-    tensor.settle({})
-    return tensor
+    for dim in (*shape, *depends):
+        if type(dim) is not int:
+            tensor = kind.lazy(shape, dtype, fill, owner, depends)
+            tensor.settle({})
+            return tensor
+    array = aligned_empty(shape, dtype.dtype)
+    fill(array, {})
+    return kind.over(array, dtype)

@@ -60,6 +60,15 @@ class StateTensor(Tensor):
         self._lazy = None
 
     @classmethod
+    def over(cls, array: Array, dtype: DType) -> Self:
+        """One over an array of that dtype."""
+        self = cls.__new__(cls)
+        initialize(self, array, dtype)
+        self._lazy = None
+        self._begin()
+        return self
+
+    @classmethod
     def lazy(cls, shape: Shape, dtype: DType, fill: Any, owner: Any, depends: Shape = ()) -> Self:
         """One whose shape holds symbols; `fill(array, sizes)` will make its values."""
         self = cls.__new__(cls)
@@ -79,7 +88,8 @@ class StateTensor(Tensor):
     def _type(self) -> TensorType:
         if self._lazy is not None:
             return TensorType(self._lazy.shape, self._dtype)
-        return TensorType(self._values().shape, self._dtype)
+        array = self._array
+        return TensorType((array if array is not None else self._values()).shape, self._dtype)
 
     def _fits(self, shape: Shape) -> bool:
         # The sizes of a lazy one are learnt from what a traced graph writes into it.

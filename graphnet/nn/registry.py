@@ -164,8 +164,17 @@ class Registry:
 
     def _free(self, kind: str, name: Any) -> None:
         """Raise RegistrationError where an attribute of another kind has that name."""
-        if isinstance(name, str) and name not in self.__dict__.get(kind, ()) and hasattr(self, name):
-            raise RegistrationError(f"{type(self).__name__} has an attribute {name!r} already")
+        fields = self.__dict__
+        if not isinstance(name, str) or "_modules" not in fields or name in fields[kind]:
+            return
+        if name not in fields and not (
+            name in fields["_parameters"]
+            or name in fields["_modules"]
+            or name in fields["_buffers"]
+            or hasattr(type(self), name)  # not of the module itself, where missing one takes long
+        ):
+            return
+        raise RegistrationError(f"{type(self).__name__} has an attribute {name!r} already")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name, or None for one that is left out.

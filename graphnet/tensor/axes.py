@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphnet.errors import ArgumentError, ArgumentTypeError, IndexOutOfRangeError
-from graphnet.ir import Dim, Shape, Symbol, SymbolicDim, product
+from graphnet.ir import Dim, Shape, Symbol, SymbolicDim
 from graphnet.whole import is_whole, whole
 
 __all__ = ["axes_of", "axis_of", "dims_of", "sizes_of"]
@@ -42,22 +42,28 @@ def sizes_of(what: str, sizes: tuple[Any, ...], open_sizes: bool = False) -> Sha
     Raises:
         ArgumentError: negative, not whole or not finite.
     """
-    if len(sizes) == 1 and not isinstance(sizes[0], SymbolicDim) and not is_whole(sizes[0]):
+    if len(sizes) == 1 and (type(sizes[0]) is tuple or not (isinstance(sizes[0], SymbolicDim) or is_whole(sizes[0]))):
         if not isinstance(sizes[0], (tuple, list)):
             whole(f"{what}: a size", sizes[0])
         sizes = tuple(sizes[0])
     result: list[Dim] = []
+    total, open_ones = 1, False
     for size in sizes:
-        if isinstance(size, SymbolicDim):
+        if type(size) is int:
+            number = size
+        elif isinstance(size, SymbolicDim):
             result.append(size)
+            open_ones = True
             continue
-        number = whole(f"{what}: a size", size)
+        else:
+            number = whole(f"{what}: a size", size)
         if number < (-1 if open_sizes else 0):
             raise ArgumentError(f"{what}: sizes are not negative, got {size} in {tuple(sizes)}")
         if number >= 2**63:
             raise ArgumentError(f"{what}: a size of {size} is more than memory can hold")
         result.append(number)
-    if all(isinstance(size, int) for size in result) and abs(int(product(s or 1 for s in result))) >= 2**59:
+        total *= number or 1
+    if abs(total) >= 2**59 and not open_ones:
         raise ArgumentError(f"{what}: a tensor of shape {tuple(result)} has more elements than memory can hold")
     return tuple(result)
 
