@@ -12,7 +12,7 @@ from graphnet import export, ir
 from graphnet.dtypes import as_dtype, float32
 from graphnet.errors import ArgumentTypeError, GraphError, kind_of
 from graphnet.explain import Explanation, explain
-from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
+from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier, Value
 from graphnet.nesting import nest
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
 from graphnet.nn.naming import free_name, parameter_names
@@ -121,8 +121,8 @@ class Graph(ir.Graph):
 
     def _buffers(self) -> dict[Any, None]:
         """The buffers that the graph reads or writes."""
-        read = (o for node in self.walk() for o in node.inputs if isinstance(o, Tensor) and o._buffer)
-        return dict.fromkeys([*read, *self.updates])
+        read = dict.fromkeys(o for node in self.walk() for o in node.inputs if type(o) is not Value)
+        return dict.fromkeys([*(o for o in read if isinstance(o, Tensor) and o._buffer), *self.updates])
 
     def _name_buffers(self, roots: list[Any]) -> None:
         """Name the buffers that the graph reads or writes, by their paths."""

@@ -133,7 +133,7 @@ def _traced(
     graph.structure = _outputs(graph, result, isinstance(network, Graph))
     graph._finish(empty)
     if isinstance(network, Module):
-        warn_unreached(network, frozenset(graph.used_parameters()))
+        warn_unreached(network, graph.parameter_names)
     return graph
 
 

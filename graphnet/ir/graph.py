@@ -89,11 +89,19 @@ class Graph:
 
     def used_parameters(self) -> list[Parameter]:
         """Every parameter once, in order of first use."""
-        return list(self._uses())
+        found: dict[Parameter, None] = {}
+        for node in self.walk():
+            for operand in node.inputs:
+                if type(operand) is not Value and isinstance(operand, Parameter):
+                    found[operand] = None
+            for block in node.blocks:
+                found.update(dict.fromkeys(o for o in block.outputs if isinstance(o, Parameter)))
+        found.update(dict.fromkeys(o for o in self.outputs if isinstance(o, Parameter)))
+        return list(found)
 
     def trained(self) -> list[Parameter]:
         """The used parameters that gradients are computed for."""
-        return [parameter for parameter in self._uses() if parameter.requires_grad]
+        return [parameter for parameter in self.used_parameters() if parameter.requires_grad]
 
     def walk(self) -> Iterator[Node]:
         """All nodes, those within blocks after the node that they belong to."""

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
-from graphnet.ir import Scope
+from graphnet.ir import Scope, Where
 from graphnet.nn.changes import structure_version
 from graphnet.places import stack_depth
 
@@ -37,10 +37,15 @@ def name_within(parent: Any, child: Any) -> str:
     return str(entry[0])
 
 
+def _others(module: Any) -> list[tuple[str, Any]]:
+    """The attributes that may hold modules or graphs that are not registered."""
+    return [(n, v) for n, v in module.__dict__.items() if type(v) not in _PLAIN and n not in _OWN]
+
+
 def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
     """Modules in plain lists, tuples and dicts among the attributes, with what one writes to get at them."""
-    for attribute, value in module.__dict__.items():
-        if type(value) in _PLAIN or attribute in _OWN or not isinstance(value, (list, tuple, dict)):
+    for attribute, value in _others(module):
+        if not isinstance(value, (list, tuple, dict)):
             continue
         stack = [(attribute, value, 0)]
         while stack:
@@ -53,8 +58,13 @@ def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
                 stack.extend((f"{path}[{k!r}]", v, depth + 1) for k, v in reversed(list(item.items())))
 
 
-_PLAIN = frozenset((bool, int, float, str, type(None)))
-_OWN = ("_parameters", "_buffers", "_modules", "_names", "_fast", "_where")  # a module's own books
+_PLAIN = frozenset((bool, int, float, str, type(None), Where))
+_OWN = frozenset(  # a module's own books
+    (
+        "_buffers", "_fast", "_forward_hooks", "_forward_pre_hooks", "_given", "_modules", "_names", "_parameters",
+        "_transient", "_where",
+    )
+)  # fmt: skip
 
 
 def _is_module(item: Any) -> bool:
@@ -63,6 +73,8 @@ def _is_module(item: Any) -> bool:
 
 def warn_unregistered(module: Any, scope: Scope) -> None:
     """Warn of modules in plain lists and of graphs, where parameters are not found."""
+    if not _others(module):
+        return
     _warn_graph(module, scope)
     registered: set[int] | None = None
     found: dict[str, list[Any]] = {}
@@ -87,7 +99,7 @@ def warn_unregistered(module: Any, scope: Scope) -> None:
 
 def _warn_graph(module: Any, scope: Scope) -> None:
     """Warn of graphs among the attributes, whose parameters are not found either."""
-    for attribute, value in module.__dict__.items():
+    for attribute, value in _others(module):
         if not hasattr(value, "to_module"):
             continue
         known = {id(parameter) for parameter in module.parameters()}
@@ -103,11 +115,11 @@ def _warn_graph(module: Any, scope: Scope) -> None:
 
 def warn_unreached(module: Any, reached: Container[Any] = ()) -> None:
     """Say which lazy layers a forward pass did not reach; `reached` holds parameters that it did."""
-    left = [
-        f"{path} ({type(m).__name__}, {m._where})"
-        for path, m in module.named_modules()
-        if any(p is not None and p.is_lazy and p not in reached for p in m._parameters.values())
-    ]
+    left: dict[str, None] = {}
+    for path, m in module.named_modules():
+        for p in m._parameters.values():
+            if p is not None and p._lazy is not None and p not in reached:
+                left[f"{path} ({type(m).__name__}, {m._where})"] = None
     if left:
         warnings.warn(
             f"forward of {type(module).__name__} did not reach {', '.join(left)}: "
@@ -128,9 +140,12 @@ def free_name(name: str, taken: set[str]) -> str:
 def parameter_names(root: Any) -> dict[Any, str]:
     """Every parameter below a module with its path, those in plain lists too; the first path counts."""
     names: dict[Any, str] = {}
-    for name, parameter in root.named_parameters():
-        names.setdefault(parameter, name)
-    for owner_path, owner in list(root.named_modules()):
+    modules = list(root.named_modules())
+    for path, module in modules:
+        for name, parameter in module._parameters.items():
+            if parameter is not None and parameter not in names:
+                names[parameter] = f"{path}.{name}" if path else name
+    for owner_path, owner in modules:
         for path, module in unregistered(owner):
             for name, parameter in module.named_parameters():
                 names.setdefault(parameter, f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}")

@@ -246,6 +246,8 @@ class Registry:
                     continue
                 seen.add(module)
             yield path, module
+            if not module._modules:
+                continue
             children = [(f"{path}.{n}" if path else n, m) for n, m in module._modules.items() if m is not None]
             stack.extend(reversed(children))
 

@@ -305,6 +305,14 @@ def _literal_array(value: Any, dtype: DType) -> tuple[Array, DType]:
 def prepare(op: Op, operands: Sequence[Any]) -> list[Any]:
     """Operands as tensors and typed literals, brought to the dtypes that the op's row asks for."""
     check_count(op, len(operands))
+    common: Any = None
+    for x in operands:
+        if not isinstance(x, Base) or (x._dtype is not common and common is not None):
+            break
+        common = x._dtype
+    else:
+        if common is not None and common.is_floating_point:  # tensors of one floating-point type, as most are
+            return list(operands)
     values: list[Any] = [x if isinstance(x, (Base, Literal, *_NUMBERS)) else check_tensor(op.name, x) for x in operands]
     if op.promote == "none":
         return [v if isinstance(v, (Base, Literal)) else _literal(v, None) for v in values]

@@ -287,6 +287,11 @@ class Tracer:
 
     def _widened(self, op: Op, operands: Sequence[Any]) -> list[Any]:
         """Operands, where whole numbers of a loop become floating-point, in float64 if the network is."""
+        for v in operands:
+            if isinstance(v, SymbolicTensor) and v._number and not v._dtype.is_floating_point:
+                break
+        else:
+            return list(operands)
         tensors = [v for v in operands if isinstance(v, Base)]
         whole = [v for v in tensors if isinstance(v, SymbolicTensor) and v._number and not v._dtype.is_floating_point]
         floating = op.promote == "float" or any(isinstance(v, float) for v in operands)
@@ -326,16 +331,16 @@ class Tracer:
             result = self.emitter.emit(op, inputs, attrs, node_name(op.name, scope, self._named), scope, where)
         except GraphnetError as error:
             raise fail(op, error, values) from None
-        requires_grad = any(isinstance(v, Base) and v._requires_grad for v in values)
+        requires_grad, number = False, bool(values)
+        for v in values:
+            if isinstance(v, Base):
+                requires_grad = requires_grad or v._requires_grad
+                number = number and isinstance(v, SymbolicTensor) and v._number
         if requires_grad and self._grad and not state.grad and op.name != "detach":
             result = self.emitter.emit(TABLE["detach"], [result], {}, f"{result.node.name}.detach", scope, where)
             requires_grad = False
         tensor = self._tensor(result, Origin(op.name, scope, where), requires_grad)
-        tensor._number = (
-            bool(values)
-            and all(v._number for v in values if isinstance(v, SymbolicTensor))
-            and not any(isinstance(v, Base) and not isinstance(v, SymbolicTensor) for v in values)
-        )
+        tensor._number = number
         if op.view is not None and isinstance(values[0], Base):
             tensor._share_memory(values[0])
             root, chain = values[0]._view or (values[0], ())
