@@ -2,7 +2,10 @@
 
 #include <structmember.h>
 
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace graphnet {
 
@@ -12,6 +15,26 @@ Py_ssize_t slot_offset(const py::handle& type, const char* name) {
     throw TypeError(std::string("expected a class with a slot ") + name);
   return reinterpret_cast<PyMemberDescrObject*>(descriptor.ptr())->d_member->offset;
 }
+
+namespace {
+
+// Where the slots of a class lie, its bases' included; found once for each class, which stays alive.
+const std::vector<Py_ssize_t>& slots_of(PyTypeObject* type) {
+  static std::map<PyTypeObject*, std::vector<Py_ssize_t>> known;
+  const auto found = known.find(type);
+  if (found != known.end()) return found->second;
+  std::vector<Py_ssize_t> slots;
+  for (const py::handle base : py::reinterpret_borrow<py::tuple>(type->tp_mro))
+    for (const auto& item : py::dict(base.attr("__dict__"))) {
+      if (Py_TYPE(item.second.ptr()) != &PyMemberDescr_Type) continue;
+      const PyMemberDef* const member = reinterpret_cast<PyMemberDescrObject*>(item.second.ptr())->d_member;
+      if (member->type == T_OBJECT_EX) slots.push_back(member->offset);
+    }
+  Py_INCREF(type);
+  return known.emplace(type, std::move(slots)).first->second;
+}
+
+}  // namespace
 
 Layout layout;
 
@@ -31,14 +54,7 @@ bool overwritten(PyObject* tensor) {
   return true;
 }
 
-Pattern::Pattern(py::object like) : like_(std::move(like)) {
-  for (const py::handle base : py::reinterpret_borrow<py::tuple>(Py_TYPE(like_.ptr())->tp_mro))
-    for (const auto& item : py::dict(base.attr("__dict__"))) {
-      if (Py_TYPE(item.second.ptr()) != &PyMemberDescr_Type) continue;
-      const PyMemberDef* const member = reinterpret_cast<PyMemberDescrObject*>(item.second.ptr())->d_member;
-      if (member->type == T_OBJECT_EX) slots_.push_back(member->offset);
-    }
-}
+Pattern::Pattern(py::object like) : like_(std::move(like)), slots_(slots_of(Py_TYPE(like_.ptr()))) {}
 
 PyObject* Pattern::copy() const {
   PyTypeObject* const type = Py_TYPE(like_.ptr());

@@ -45,7 +45,7 @@ class Pattern {
 
  private:
   py::object like_;
-  std::vector<Py_ssize_t> slots_;
+  const std::vector<Py_ssize_t>& slots_;
 };
 
 }  // namespace graphnet

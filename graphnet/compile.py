@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import Any
 
+from graphnet.collector import collector_paused
 from graphnet.errors import ArgumentError, ArgumentTypeError, GradientError, GraphError, UninitializedError, kind_of
 from graphnet.explain import Explanation, explain
 from graphnet.graph import Graph
@@ -137,6 +138,7 @@ class Compiled(_Called):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
+    @collector_paused()
     def _prepare(self, inputs: tuple[Any, ...]) -> Any:
         """A call that no plan fits as it is."""
         if any(isinstance(i, SymbolicTensor) for i in inputs):
@@ -281,6 +283,7 @@ class TrainStep(_Called):
         result: Tensor = self._call(inputs)
         return result if result is not NotImplemented else self._prepare(inputs)
 
+    @collector_paused()
     def _prepare(self, inputs: tuple[Any, ...]) -> Tensor:
         """A step that no plan fits as it is: the first ones, and those after changes of network or optimizer."""
         if len(inputs) < 2:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphnet import export, ir
+from graphnet.collector import collector_paused
 from graphnet.dtypes import as_dtype, float32
 from graphnet.errors import ArgumentTypeError, GraphError, kind_of
 from graphnet.explain import Explanation, explain
@@ -388,6 +389,7 @@ class Graph(ir.Graph):
         """
         return explain(self, sizes)
 
+    @collector_paused()
     def gradient(self, reached: set[Any] | None = None) -> Graph:
         """The graph of the gradients of its output (see `graphnet.passes.differentiate`).
 
