@@ -105,10 +105,14 @@ class Liveness:
             self.given[value] = viewed  # a view of a constant
 
     def _use(self, operands: Iterable[Operand]) -> None:
+        owners, last, stacks, now = self._owner, self._last, self._stacks, self._now
         for operand in operands:
-            owner = self.owner(operand)
-            if isinstance(owner, Value) and owner not in self._stacks:
-                self._last[owner] = max(self._last[owner], self._now)
+            if type(operand) is Value:
+                owner: Operand | None = owners.get(operand)
+                if owner is not operand:
+                    owner = self.owner(operand)
+                if type(owner) is Value and owner not in stacks:
+                    last[owner] = now  # which only grows
 
     def _control(self, graph: Graph, node: Node) -> None:
         types = graph.types[node]
@@ -145,11 +149,9 @@ class Liveness:
 def needed(graph: Graph, outputs: Iterable[Operand]) -> set[Node]:
     """The nodes that lead to the outputs, the inputs, and what is drawn anew at every run."""
     found: set[Node] = set(graph.inputs)
-    found.update(node for node in graph.nodes if (op := row(node.op)) is not None and op.fresh)
-    stack = [o.node for o in outputs if isinstance(o, Value)]
-    while stack:
-        node = stack.pop()
-        if node not in found:
+    wanted = {o.node for o in outputs if isinstance(o, Value)}
+    for node in reversed(graph.nodes):
+        if node in wanted or ((op := row(node.op)) is not None and op.fresh):
             found.add(node)
-            stack.extend(node.sources)
+            wanted.update([o[0] for o in node.inputs if type(o) is Value])
     return found

@@ -16,13 +16,13 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _USER = _PACKAGE + "cli" + os.sep  # the command line is a user of the library like any other
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def is_inside(file: str) -> bool:
     """Whether a file is graphnet's own code."""
     return file.startswith(_PACKAGE) and not file.startswith(_USER)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _passed_by(file: str) -> bool:
     """Whether a frame is no user's: of graphnet's own code, or of the import system."""
     return is_inside(file) or file.startswith("<frozen ")

@@ -104,7 +104,8 @@ def aligned_empty(shape: Sequence[Any], dtype: Any) -> Array:
     """As np.empty, on a cache line's boundary: kernels are up to a fifth faster there, and parameters stay."""
     memory: Array = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + ALIGNMENT, np.uint8)
     skew = -memory.__array_interface__["data"][0] % ALIGNMENT
-    return np.ndarray(shape, dtype, memory, skew)
+    result: Array = np.ndarray(shape, dtype, memory, skew)
+    return result
 
 
 def set_num_threads(count: int) -> None:
@@ -232,6 +233,8 @@ class Program:
         self.outputs = [self._array(o) for o in returned]
         self._direct = [isinstance(o, Value) and o in self._elsewhere for o in returned]
         self.types = [dtype_of(array) for array in self.outputs]
+        self._arrays, self._stacks = {}, {}
+        del self._live
 
     def set_params(self, step: int, params: tuple[float, ...]) -> None:
         """Change the numbers of a step."""
@@ -281,7 +284,7 @@ class Program:
             raise ArgumentError(f"{node.describe()}: {error}") from None
 
     def _array(self, operand: Operand) -> Array:
-        found = self._arrays.get(_key(operand))
+        found = self._arrays.get(operand if type(operand) is Value else _key(operand))
         if found is None:
             if operand in self._live.given:
                 assert isinstance(operand, Value)
@@ -312,10 +315,9 @@ class Program:
         planned = plan(buffers)
         arena: Array = np.empty(planned.size + ALIGNMENT, np.uint8)
         skew = -arena.ctypes.data % ALIGNMENT
-        for (value, (shape, dtype)), buffer, offset in zip(self._live.values.items(), buffers, planned.offsets):
+        for (value, (shape, dtype)), offset in zip(self._live.values.items(), planned.offsets):
             if value not in self._arrays:
-                memory = arena[skew + offset : skew + offset + buffer.size]
-                self._arrays[value] = memory.view(dtype.dtype).reshape(shape)
+                self._arrays[value] = np.ndarray(shape, dtype.dtype, arena, skew + offset)
         return planned
 
     def _instruct(self, graph: Graph, node: Node) -> None:
@@ -352,9 +354,12 @@ class Program:
             self._add(node, "copy", (np.zeros((), out.dtype),), (out,), ())
         if op.seeded:
             self._add(node, "copy", (arrays[0],), (out,), ())
-        shapes = [a.shape for a in arrays]
-        params = op.params(node.attrs, shapes) if op.params is not None else ()
-        self._add(node, op.kernel, tuple(arrays[op.seeded :]), (_target(op, out, node.attrs, shapes),), params)
+        params: tuple[float, ...] = ()
+        if op.params is not None or op.kernel_shape is not None or op.window is not None:
+            shapes = [a.shape for a in arrays]
+            params = op.params(node.attrs, shapes) if op.params is not None else ()
+            out = _target(op, out, node.attrs, shapes)
+        self._add(node, op.kernel, tuple(arrays[op.seeded :]), (out,), params)
 
     def _group(self, graph: Graph, node: Node) -> None:
         """Turn operations on elements that run as one loop into a step."""

@@ -12,6 +12,8 @@ __all__ = ["fuse"]
 
 _RECTIFIED = {"linear": "linear_relu", "affine": "affine_relu"}
 _UPDATES = {UPDATES[kernel]: (name, SUM_UPDATES[kernel]) for kernel, name in MATMUL_UPDATES.items()}
+_ADDED = frozenset(("add",))
+_TAKEN_IN = frozenset(("relu", "relu_backward", *_UPDATES))
 
 
 def fuse(graph: Graph) -> Graph:
@@ -24,7 +26,7 @@ def fuse(graph: Graph) -> Graph:
         ['input', 'linear_relu']
     """
     graph = rewrite_blocks(graph, fuse)
-    return _pass(_pass(graph, _into_affine), _into_product)
+    return _pass(_pass(graph, _into_affine, _ADDED), _into_product, _TAKEN_IN)
 
 
 class _Uses:
@@ -32,14 +34,15 @@ class _Uses:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.count = Counter(o for node in graph.nodes for o in node.inputs if isinstance(o, Value))
-        self.outputs = {o for o in (*graph.outputs, *graph.updates.values()) if isinstance(o, Value)}
+        ends = (*graph.outputs, *graph.updates.values())
+        self.count = Counter([o[0] for node in graph.nodes for o in node.inputs if type(o) is Value])
+        self.count.update([o.node for o in ends if isinstance(o, Value)] * 2)  # more than once in any case
 
     def producer(self, operand: Operand, *ops: str) -> Node | None:
         """The node of one of these ops whose result is used here and nowhere else."""
         if not isinstance(operand, Value) or operand.node.op not in ops:
             return None
-        return operand.node if self.count[operand] == 1 and operand not in self.outputs else None
+        return operand.node if self.count[operand.node] == 1 else None
 
     def type_of(self, operand: Operand) -> TensorType:
         """The type of an operand."""
@@ -51,9 +54,13 @@ class _Uses:
 _Match = tuple[Node, str, tuple[Operand, ...], Mapping[str, object]]  # what goes, the op, operands, settings
 
 
-def _pass(graph: Graph, match: Callable[[_Uses, Node], _Match | None]) -> Graph:
-    uses, absorbed, fused = _Uses(graph), set[Node](), dict[Node, _Match]()
-    for node in graph.nodes:
+def _pass(graph: Graph, match: Callable[[_Uses, Node], _Match | None], ops: frozenset[str]) -> Graph:
+    """The graph with nodes of these ops taking in what they match with."""
+    absorbed, fused = set[Node](), dict[Node, _Match]()
+    candidates = [node for node in graph.nodes if node.op in ops]
+    uses = _Uses(graph) if candidates else None
+    for node in candidates:
+        assert uses is not None
         found = match(uses, node)
         if found is not None:
             absorbed.add(found[0])
@@ -72,8 +79,6 @@ def _pass(graph: Graph, match: Callable[[_Uses, Node], _Match | None]) -> Graph:
 
 def _into_affine(uses: _Uses, node: Node) -> _Match | None:
     """a @ b + bias."""
-    if node.op != "add":
-        return None
     result = uses.graph.types[node][0]
     for operand, bias in (node.inputs, node.inputs[::-1]):
         product = uses.producer(operand, "matmul")
@@ -92,8 +97,6 @@ def _into_product(uses: _Uses, node: Node) -> _Match | None:
     if node.op == "relu":
         product = uses.producer(first, *_RECTIFIED)
         return None if product is None else (product, _RECTIFIED[product.op], product.inputs, {})
-    if node.op != "relu_backward" and node.op not in _UPDATES:
-        return None
     total = uses.producer(first, "sum") if node.op in _UPDATES else None
     if total is not None and _of_columns(uses, total):
         return total, _UPDATES[node.op][1], (*total.inputs, *node.inputs[1:]), node.attrs

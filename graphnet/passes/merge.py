@@ -23,24 +23,35 @@ def merge_common(graph: Graph) -> Graph:
         ['input', 'exp', 'add']
     """
     graph = rewrite_blocks(graph, merge_common)
-    alike: dict[Hashable, list[Node]] = {}  # by what is looked up fast: where none are equal there, none are at all
+    same: dict[Node, Node] = {}  # what computes the same as an earlier node
+    first: dict[Hashable, Node] = {}  # by what is looked up fast: only nodes that are alike there are compared
+    seen: dict[Hashable, Node] = {}
+
+    def now(operand: Operand) -> Operand:
+        if type(operand) is Value and operand[0] in same:
+            return Value(same[operand[0]], operand[1])
+        return operand
+
     for node in graph.nodes:
-        alike.setdefault((node.op, *node.inputs[:1]), []).append(node)
-    keys = [_key(node, node.inputs) for nodes in alike.values() if len(nodes) > 1 for node in nodes]
-    keys = [key for key in keys if key is not None]
-    if len(set(keys)) == len(keys):
+        lead = now(node.inputs[0]) if node.inputs else None
+        fast = node.op, None if isinstance(lead, Literal) else lead
+        before = first.setdefault(fast, node)
+        if before is node:
+            continue
+        for each in (before, node):
+            key = _key(each, list(map(now, each.inputs)))
+            if key is not None:
+                earlier = seen.setdefault(key, each)
+                if earlier is not each:
+                    same[each] = earlier
+    if not same:
         return graph
     new = Rewriter(graph)
-    seen: dict[Hashable, Node] = {}
     for node in graph.nodes:
-        key = _key(node, [new.now(o) for o in node.inputs])
-        before = seen.get(key) if key is not None else None
-        if before is None:
-            new.keep(node)
-            if key is not None:
-                seen[key] = new.result.nodes[-1]
+        if node in same:
+            new.replace(node, new.now(Value(same[node])))
         else:
-            new.replace(node, Value(before))
+            new.keep(node)
     return new.finish()
 
 
