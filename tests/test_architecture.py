@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "nesting": set(),
     "explain": {"errors", "ir", "liveness", "ops", "passes"},
     "graph": {
+        "collector",
         "explain",
         "nesting",
         "errors",
@@ -70,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "shortcut": {"errors", "ir", "ops", "tensor", "nn", "compile"},
     "specialize": {"errors", "ir", "passes", "nn", "graph", "trace"},
     "compile": {
+        "collector",
         "explain",
         "nesting",
         "specialize",
