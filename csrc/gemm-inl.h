@@ -54,6 +54,27 @@ struct Tile {
   bool relu;
 };
 
+// One step of k: acc[R, C vectors] += a[R] . b[C vectors]. kAcross: a's elements are adjacent, else `ra` apart;
+// kMasked: of b's last vector only `tail` columns may be read.
+template <class T, int R, int C, bool kAcross, bool kMasked>
+GN_INLINE void tile_step(typename Vec<T>::V (&acc)[R][C], const T* a, int64_t ra, const T* b, int64_t tail) {
+  using V = typename Vec<T>::V;
+  constexpr int W = Vec<T>::W;
+  V vb[C];
+  GN_EACH(c, C)
+    if constexpr (kMasked && decltype(c)::value == C - 1)
+      vb[c.value] = load_n(b + c.value * W, tail);
+    else
+      vb[c.value] = load(b + c.value * W);
+  GN_END;
+  GN_EACH(r, R)
+    const V va = broadcast<T>(kAcross ? a[r.value] : a[r.value * ra]);
+    GN_EACH(c, C)
+      acc[r.value][c.value] += va * vb[c.value];
+    GN_END;
+  GN_END;
+}
+
 // kAcross: a's rows are adjacent (ra = 1), as in a packed a or a transposed one; otherwise its columns are (ca = 1).
 template <class T, int R, int C, bool kAcross>
 void tile(const Tile<T>& t) {
@@ -68,24 +89,11 @@ void tile(const Tile<T>& t) {
   GN_END;
   const T* a = t.a;
   const T* b = t.b;
-  const int64_t ra = t.ra, rb = t.rb, k = t.k;
+  const int64_t k = t.k;
   const auto step = [&](int64_t p, auto masked) __attribute__((always_inline)) {
-    constexpr bool kMasked = decltype(masked)::value != 0;
-    V vb[C];
-    GN_EACH(c, C)
-      if constexpr (kMasked && decltype(c)::value == C - 1)
-        vb[c.value] = load_n(b + c.value * W, tail);
-      else
-        vb[c.value] = load(b + c.value * W);
-    GN_END;
-    GN_EACH(r, R)
-      const V va = broadcast<T>(kAcross ? a[r.value] : a[r.value * ra + p]);
-      GN_EACH(c, C)
-        acc[r.value][c.value] += va * vb[c.value];
-      GN_END;
-    GN_END;
+    tile_step<T, R, C, kAcross, decltype(masked)::value != 0>(acc, kAcross ? a : a + p, t.ra, b, tail);
     if constexpr (kAcross) a += t.ca;
-    b += rb;
+    b += t.rb;
   };
   // c's lines are fetched late in a long sum: b's panel is larger than L1 and would push them out again.
   constexpr int64_t kAhead = 48;

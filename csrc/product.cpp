@@ -42,9 +42,10 @@ void run_parallel(const Product& p, size_t item, ProductFunction f) {
   if (wanted < 2 || num_threads() < 2) return f(p);
   parallel(wanted, [&](int part, int parts) {
     Product own = p;
-    // Columns first: each thread then packs only its own part of b. Whole cache lines of c.
+    // Columns first, in whole cache lines of c: each thread then packs only its own part of b, and a weight's rows stay
+    // with the thread that updates them. Rows where they are most of what is read.
     const int64_t unit = 64 / static_cast<int64_t>(item);
-    if (p.n >= parts * 2 * unit) {
+    if (p.n >= parts * 2 * unit && p.m < 8 * p.n) {
       const int64_t blocks = (p.n + unit - 1) / unit;
       const int64_t begin = std::min(p.n, blocks * part / parts * unit),
                     end = std::min(p.n, blocks * (part + 1) / parts * unit);

@@ -112,7 +112,7 @@ void turned_tile(const TurnedTile<T>& t) {
 // Vectors of a's rows beside so many columns of b: as many sums as leave registers for the operands.
 constexpr int turned_vectors(int64_t columns) {
   constexpr int kSums = GN_VECTOR_BYTES == 32 ? 12 : 28;
-  return columns * 4 <= kSums ? 4 : columns * 2 <= kSums ? 2 : 1;
+  return columns * 4 <= kSums - 4 ? 4 : columns * 2 <= kSums ? 2 : 1;
 }
 
 template <class T>

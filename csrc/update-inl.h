@@ -85,20 +85,7 @@ void update_tile(const UpdateTile<T>& t, const Sgd<T>& sgd) {
   GN_END;
   const T *a = t.a, *b = t.b;
   const auto step = [&](auto masked) __attribute__((always_inline)) {
-    constexpr bool kMasked = decltype(masked)::value != 0;
-    V vb[C];
-    GN_EACH(c, C)
-      if constexpr (kMasked && decltype(c)::value == C - 1)
-        vb[c.value] = load_n(b + c.value * W, tail);
-      else
-        vb[c.value] = load(b + c.value * W);
-    GN_END;
-    GN_EACH(r, R)
-      const V va = broadcast<T>(a[r.value]);
-      GN_EACH(c, C)
-        acc[r.value][c.value] += va * vb[c.value];
-      GN_END;
-    GN_END;
+    tile_step<T, R, C, true, decltype(masked)::value != 0>(acc, a, 1, b, tail);
     a += t.ca;
     b += t.rb;
   };
