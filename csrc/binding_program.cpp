@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "binding_guards.h"
 #include "binding_tensor.h"
 #include "binding_training.h"
 #include "check.h"
@@ -141,6 +142,11 @@ class Plan {
       written_.emplace_back(begin, begin + array.nbytes());
     }
   }
+  // What the network's code reads besides modules.
+  void depend(py::object guards) {
+    guards_ = &guards.cast<Guards&>();
+    reads_ = std::move(guards);
+  }
   // Tensors that a run overwrites.
   void update(const py::list& buffers) {
     for (const py::handle buffer : buffers) buffers_.push_back(py::reinterpret_borrow<py::object>(buffer));
@@ -152,6 +158,7 @@ class Plan {
   // Whether the plan still holds: nothing changed in the network, its constants lie where they lay.
   bool valid() const {
     if (PyList_GET_ITEM(versions_.ptr(), 0) != version_.ptr()) return false;
+    if (guards_ != nullptr && !guards_->hold()) return false;
     return std::all_of(fixed_.begin(), fixed_.end(),
                        [](const auto& pair) { return holds(pair.first.ptr(), pair.second.ptr()); });
   }
@@ -365,6 +372,8 @@ class Plan {
   std::vector<int> drawn_;
   std::vector<py::object> buffers_;
   std::unique_ptr<Frame> spare_;
+  py::object reads_;
+  const Guards* guards_ = nullptr;  // of `reads_`
 };
 
 // The plans of one network, the one used last first.
@@ -475,6 +484,7 @@ void bind_programs(py::module_& m) {
       .def("rest", &Plan::rest)
       .def("guard", &Plan::guard)
       .def("draw", &Plan::draw)
+      .def("depend", &Plan::depend)
       .def("update", &Plan::update)
       .def("valid", &Plan::valid)
       .def("renew", &Plan::renew)

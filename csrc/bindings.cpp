@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "binding.h"
+#include "binding_guards.h"
 #include "check.h"
 #include "core.h"
 #include "kernels.h"
@@ -199,6 +200,7 @@ PYBIND11_MODULE(_core, m) {
         set_num_threads(n);
       },
       py::arg("n"));
+  bind_guards(m);
   bind_programs(m);
   m.def("set_matmul_precision", &set_precision, py::arg("precision"));
   m.def("get_matmul_precision", &get_precision);

@@ -82,8 +82,8 @@ def _types(tensors: Sequence[Tensor]) -> tuple[TensorType, ...]:
 class _Info:
     """What is known of a plan besides how to run it."""
 
-    def __init__(self, types: tuple[TensorType, ...], program: Program) -> None:
-        self.types, self.program, self.watch = types, program, Watch()
+    def __init__(self, types: tuple[TensorType, ...], program: Program, guards: Any) -> None:
+        self.types, self.program, self.watch = types, program, Watch(guards)
         self.source: Any = None  # the graph before the passes
         self.updates: list[_Update] = []
 
@@ -92,11 +92,14 @@ class _Info:
         return self.watch.lives and not self.watch.holds()
 
 
-def _callable(program: Program, structure: Any) -> Any:
+def _callable(program: Program, structure: Any, guards: Any) -> Any:
     like = [make(array, dtype) for array, dtype in zip(program.outputs, program.types)]
     single = structure == 0 or (structure is None and len(like) == 1)
     finish = None if single else lambda results: nest(structure, list(results))
-    return program.callable(like, structure_cell(), finish)
+    plan = program.callable(like, structure_cell(), finish)
+    if guards is not None:
+        plan.depend(guards)
+    return plan
 
 
 def _explain(caller: Caller) -> Explanation:
@@ -115,7 +118,7 @@ class Compiled(_Called):
 
     def __init__(self, network: Any, max_trips: int | None = None) -> None:
         self.network, self.max_trips = network, max_trips
-        self._graphs = Specialized(lambda specs: forward_graph(self.network, specs, self.max_trips))
+        self._graphs = Specialized(lambda specs: forward_graph(self.network, specs, self.max_trips), network)
         self._caller = Caller(train=False)
         self._call = self._caller.call
 
@@ -148,19 +151,19 @@ class Compiled(_Called):
         result = self._call(tensors)
         if result is not NotImplemented:
             return result
-        found, structure = self._found(_types(tensors))
+        found, structure, guards = self._found(_types(tensors))
         graph = optimize(found)
         program = Program(graph, graph.outputs)
-        plan = _callable(program, structure)
-        plan.info = _Info(_types(tensors), program)
+        plan = _callable(program, structure, guards)
+        plan.info = _Info(_types(tensors), program, guards)
         plan.info.source = found
         _keep(self._caller, plan)
         return plan.run(tensors)
 
-    def _found(self, types: Sequence[TensorType]) -> tuple[Any, Any]:
-        """The graph for inputs of these types, and how its outputs are nested."""
+    def _found(self, types: Sequence[TensorType]) -> tuple[Any, Any, Any]:
+        """The graph for inputs of these types, how its outputs are nested, and what else has to stay as it is."""
         if isinstance(self.network, Graph):
-            return self.network.bound_to(types), self.network.structure
+            return self.network.bound_to(types), self.network.structure, None
         return self._graphs.find(types)
 
     def explain(self) -> Explanation:
@@ -179,7 +182,9 @@ def compile(network: Any, *, max_trips: int | None = None) -> Compiled:
     """A network's forward pass as one C++ call.
 
     Parameters are shared with the network, so training and `load_state_dict` are seen by the next call. Changes of
-    the module's structure, mode or attributes are noticed and lead to a new plan.
+    the module's structure, mode or attributes are noticed and lead to a new plan, as are changes of what its code
+    reads besides: globals, closures, attributes of classes, lists and dicts. What `forward` copies, as
+    `graphnet.tensor(array)` does, stays as it was.
 
     Args:
         network: a module, a graph or a function that `graphnet.trace` takes.
@@ -247,7 +252,7 @@ class TrainStep(_Called):
             raise ArgumentTypeError(f"TrainStep: expects an optimizer, got {kind_of(optimizer)}")
         self.network, self.loss, self.optimizer = network, loss, optimizer
         self.max_trips = check_limit("TrainStep", max_trips)
-        self._graphs = Specialized(self._gradient)
+        self._graphs = Specialized(self._gradient, network, loss)
         self._caller = Caller(train=True)
         self._call = self._caller.call
         self.max_grad_norm = max_grad_norm
@@ -354,7 +359,7 @@ class TrainStep(_Called):
         return gradient
 
     def _build(self, tensors: tuple[Any, ...]) -> Any:
-        gradient, structure = self._graphs.find(_types(tensors))
+        gradient, structure, guards = self._graphs.find(_types(tensors))
         _, found = nest(structure, gradient.outputs)
         updates = [_Update(p, group, self.optimizer.overwritten(p, group)) for p, group in self._chosen(found)]
         if not updates:
@@ -372,8 +377,8 @@ class TrainStep(_Called):
         program = Program(graph, graph.outputs, 1, [u.numbers for u in updates])
         for number, update in enumerate(updates):
             update.step = program.updates[number]
-        plan = _callable(program, 0)
-        plan.info = _Info(_types(tensors), program)
+        plan = _callable(program, 0, guards)
+        plan.info = _Info(_types(tensors), program, guards)
         plan.info.source, plan.info.updates, plan.info.trained = source, updates, set(found)
         _keep(self._caller, plan)
         return plan

@@ -28,6 +28,7 @@ except ImportError as error:
 
 __all__ = [
     "Caller",
+    "Guards",
     "Program",
     "aligned_empty",
     "call_directly",
@@ -459,6 +460,9 @@ class Program:
 def _key(operand: Operand) -> Any:
     """What stands for an operand among others: 0.0 and -0.0 are two numbers."""
     return (repr(operand.value), operand.dtype) if isinstance(operand, Literal) else operand
+
+
+Guards = _core.Guards  # whether a list of (holder, key, value) is as it was; see `graphnet.reads`
 
 
 class Caller:

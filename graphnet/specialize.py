@@ -11,6 +11,8 @@ from graphnet.graph import Graph
 from graphnet.ir import TensorType, Unifier, WatchedSymbol
 from graphnet.nn.changes import Watch
 from graphnet.passes import bind, resolve
+from graphnet.program import Guards
+from graphnet.reads import reads
 from graphnet.trace import Spec
 
 __all__ = ["Specialized"]
@@ -27,33 +29,39 @@ class Specialized:
 
     Args:
         make: traces the network for inputs of these types.
+        roots: what it calls: the network, a loss.
     """
 
-    def __init__(self, make: Callable[[Sequence[Spec]], Graph]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[Sequence[Spec]], Graph], *roots: Any) -> None:
+        self._make, self._roots = make, roots
         self._open: list[tuple[Any, Watch, Graph | None]] = []
         self.traces = 0
 
-    def find(self, types: Sequence[TensorType]) -> tuple[ir.Graph, Any]:
-        """A graph with sizes as in these types, and how its outputs are nested."""
+    def find(self, types: Sequence[TensorType]) -> tuple[ir.Graph, Any, Any]:
+        """A graph with sizes as in these types, how its outputs are nested, and what else has to stay as it is."""
         leads = list(dict.fromkeys(t.shape[0] for t in types if t.shape and int(t.shape[0]) > 1))
         place = [leads.index(t.shape[0]) if t.shape and t.shape[0] in leads else None for t in types]
         key = tuple((lead, t.dtype, t.shape[lead is not None :]) for lead, t in zip(place, types))
         found = next((row for row in self._open if row[0] == key and row[1].holds()), None)
         if found is None:
             graph = self._trace_open(types, leads) if leads else None
-            found = key, Watch(), graph
+            found = key, Watch(self._guards()), graph
         others = [row for row in self._open if row is not found and row[1].lives]
         self._open = [found, *others[: KEPT - 1]]
         graph = found[2]
         if graph is not None:
             try:
                 bound = resolve(graph, bind(graph, types, Unifier()))
-                return bound, graph.structure
+                return bound, graph.structure, found[1].guards
             except GraphnetError:
                 pass  # these sizes are special to the network; tracing them says in which way
         graph = self._trace([Spec(t.shape, t.dtype) for t in types])
-        return graph, graph.structure
+        return graph, graph.structure, self._guards()
+
+    def _guards(self) -> Any:
+        """What the network's code read besides modules; None for nothing."""
+        rows = reads(*self._roots)
+        return Guards(rows) if rows else None
 
     def _trace(self, specs: Sequence[Spec]) -> Graph:
         self.traces += 1

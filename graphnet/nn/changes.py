@@ -70,7 +70,8 @@ class Watch:
         (Dropout(p=0.5, inplace=False), False, Dropout(p=0.5, inplace=False), True)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, guards: Any = None) -> None:
+        self.guards = guards  # what else has to be as it was; see `graphnet.reads`
         self._structural = _Changes.structural
         self._read = _Changes.entered
         self._before: dict[tuple[Any, str], Any] = {}  # what differs now, with its value then
@@ -92,4 +93,4 @@ class Watch:
             before = self._before.setdefault((owner, name), old)
             if _same(before, new):
                 del self._before[owner, name]
-        return not self._before
+        return not self._before and (self.guards is None or bool(self.guards.hold()))
