@@ -1,7 +1,11 @@
 // Inner loops of the activations. Contract: elementwise-inl.h.
 
 struct Gelu {
-  GN_INLINE VF f(VF x) { return x * 0.5f * (1.0f + verf(x * 0.70710678118654752440f)); }
+  template <class V>
+  GN_INLINE V f(V x) {
+    using T = decltype(x[0] + 0);
+    return x * T(0.5) * (T(1) + verf(x * T(0.70710678118654752440)));
+  }
 };
 struct GeluTanh {
   template <class V>
@@ -53,7 +57,7 @@ struct Log1p {
 };
 GN_OP(LeakyRelu, (T x, T slope), (x > 0 ? x : x * slope))
 
-GN_KERNEL(gelu, 10, (loop_vector<float, Gelu>), nullptr, nullptr, nullptr, nullptr)
+GN_KERNEL(gelu, 10, (loop_vector<float, Gelu>), (loop_vector<double, Gelu>), nullptr, nullptr, nullptr)
 GN_KERNEL(gelu_tanh, 10, (loop_vector<float, GeluTanh>), (loop_vector<double, GeluTanh>), nullptr, nullptr, nullptr)
 GN_KERNEL(silu, 8, (loop_vector<float, Silu>), (loop_vector<double, Silu>), nullptr, nullptr, nullptr)
 GN_KERNEL(softplus, 12, (loop_vector<float, Softplus>), (loop_vector<double, Softplus>), nullptr, nullptr, nullptr)

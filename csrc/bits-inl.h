@@ -59,3 +59,15 @@ GN_INLINE VD scale2(VD p, VL n) {
   const VL half = n >> 1;
   return p * bit_as<VD>(bit_as<VUL>(half + 1023) << 52) * bit_as<VD>(bit_as<VUL>(n - half + 1023) << 52);
 }
+
+// a * b + c, rounded once whatever else the product is used for.
+GN_INLINE VD fused(VD a, VD b, VD c) {
+#if GN_VECTOR_BYTES == 64
+  return _mm512_fmadd_pd(a, b, c);
+#elif GN_VECTOR_BYTES == 32
+  return _mm256_fmadd_pd(a, b, c);
+#else
+  for (int i = 0; i < Vec<double>::W; ++i) c[i] = __builtin_fma(a[i], b[i], c[i]);
+  return c;
+#endif
+}

@@ -112,24 +112,25 @@ void loop_vector(void* o, const void* const* in, const int64_t* step, int64_t n)
 }
 
 // As loop_vector, for a function that is good up to Op::bound(): blocks with anything beyond go to the C library.
-template <class Op>
+template <class T, class Op>
 void loop_bounded(void* o, const void* const* in, const int64_t* step, int64_t n) {
-  constexpr int W = Vec<float>::W;
+  constexpr int W = Vec<T>::W;
   constexpr int64_t kBlock = 512;
-  float* out = static_cast<float*>(o);
-  const float* x = static_cast<const float*>(in[0]);
+  T* out = static_cast<T*>(o);
+  const T* x = static_cast<const T*>(in[0]);
   if (step[0] == 0) {
-    const float r = Op::scalar(*x);
+    const T r = Op::scalar(*x);
     for (int64_t i = 0; i < n; ++i) out[i] = r;
     return;
   }
+  const typename Vec<T>::V bound = broadcast<T>(Op::template bound<T>());
   for (int64_t start = 0; start < n; start += kBlock) {
     const int64_t end = min64(n, start + kBlock);
-    typename Vec<float>::I beyond{};
+    typename Vec<T>::I beyond{};
     int64_t i = start;
-    for (; i + W <= end; i += W) beyond |= ~(vabs(load(x + i)) <= Op::bound());
-    if (i < end) beyond |= ~(vabs(load_n(x + i, end - i)) <= Op::bound());
-    int32_t any = 0;
+    for (; i + W <= end; i += W) beyond |= ~(vabs(load(x + i)) <= bound);
+    if (i < end) beyond |= ~(vabs(load_n(x + i, end - i)) <= bound);
+    int64_t any = 0;
     for (int lane = 0; lane < W; ++lane) any |= beyond[lane];
     if (any != 0) {
       for (i = start; i < end; ++i) out[i] = Op::scalar(x[i]);
@@ -137,6 +138,23 @@ void loop_bounded(void* o, const void* const* in, const int64_t* step, int64_t n
     }
     for (i = start; i + W <= end; i += W) store(out + i, Op::f(load(x + i)));
     if (i < end) store_n(out + i, Op::f(load_n(x + i, end - i)), end - i);
+  }
+}
+
+// A float32 function by way of float64's loop: exact but for the last rounding.
+template <Loop kLoop>
+void loop_widened(void* o, const void* const* in, const int64_t* step, int64_t n) {
+  constexpr int64_t kBlock = 256;
+  float* out = static_cast<float*>(o);
+  const float* x = static_cast<const float*>(in[0]);
+  alignas(64) double wide[kBlock];
+  const void* const wide_in[1] = {wide};
+  const int64_t one[1] = {1};
+  for (int64_t start = 0; start < n; start += kBlock) {
+    const int64_t m = min64(kBlock, n - start);
+    for (int64_t i = 0; i < m; ++i) wide[i] = static_cast<double>(x[(start + i) * step[0]]);
+    kLoop(wide, wide_in, one, m);
+    for (int64_t i = 0; i < m; ++i) out[start + i] = static_cast<float>(wide[i]);
   }
 }
 
@@ -211,22 +229,43 @@ struct Sigmoid {
 };
 template <bool kCos>
 struct SinCos {
-  GN_INLINE float bound() { return kTurns; }
-  GN_INLINE VF f(VF x) { return vsin_cos<kCos>(x); }
+  template <class T>
+  GN_INLINE T bound() {
+    return sizeof(T) == 4 ? static_cast<T>(kTurns) : static_cast<T>(kTurns64);
+  }
+  template <class V>
+  GN_INLINE V f(V x) {
+    return vsin_cos<kCos>(x);
+  }
   GN_INLINE float scalar(float x) { return kCos ? __builtin_cosf(x) : __builtin_sinf(x); }
+  GN_INLINE double scalar(double x) { return kCos ? __builtin_cos(x) : __builtin_sin(x); }
+};
+struct Tan {
+  template <class T>
+  GN_INLINE T bound() {
+    return kTurns64;
+  }
+  GN_INLINE VD f(VD x) { return vtan(x); }
+  GN_INLINE double scalar(double x) { return __builtin_tan(x); }
 };
 struct Erf {
-  GN_INLINE VF f(VF x) { return verf(x); }
+  template <class V>
+  GN_INLINE V f(V x) {
+    return verf(x);
+  }
 };
 
-// Squares are what pow is mostly asked for; the rest is the C library's.
+GN_INLINE double power(double x, double y) { return __builtin_pow(x, y); }
+GN_INLINE float power(float x, float y) { return __builtin_powf(x, y); }
+// Squares are what pow is mostly asked for. Special values are the C library's.
 template <class T>
 void loop_pow(void* o, const void* const* in, const int64_t* step, int64_t n) {
+  constexpr int W = Vec<double>::W;
   T* out = static_cast<T*>(o);
   const T* a = static_cast<const T*>(in[0]);
   const T* b = static_cast<const T*>(in[1]);
-  if (step[1] == 0 && *b == T(2)) {
-    const int64_t sa = step[0];
+  const int64_t sa = step[0], sb = step[1];
+  if (sb == 0 && *b == T(2)) {
     if (sa != 0) {
       GN_IVDEP for (int64_t i = 0; i < n; ++i) out[i] = a[i] * a[i];
     } else {
@@ -235,11 +274,21 @@ void loop_pow(void* o, const void* const* in, const int64_t* step, int64_t n) {
     }
     return;
   }
-  for (int64_t i = 0; i < n; ++i) {
-    if constexpr (sizeof(T) == 4)
-      out[i] = __builtin_powf(a[i * step[0]], b[i * step[1]]);
-    else
-      out[i] = __builtin_pow(a[i * step[0]], b[i * step[1]]);
+  for (int64_t i = 0; i < n; i += W) {
+    const int64_t m = min64(W, n - i);
+    VD x = broadcast(1.0), y = broadcast(1.0);
+    for (int j = 0; j < W; ++j)
+      if (j < m) {
+        x[j] = static_cast<double>(a[(i + j) * sa]);
+        y[j] = static_cast<double>(b[(i + j) * sb]);
+      }
+    VL special;
+    const VD r = vpow<sizeof(T) == 8>(x, y, special);
+    int64_t any = 0;
+    for (int j = 0; j < W; ++j) any |= special[j];
+    for (int64_t j = 0; j < m; ++j)
+      out[i + j] =
+          any != 0 && special[j] != 0 ? power(static_cast<T>(x[j]), static_cast<T>(y[j])) : static_cast<T>(r[j]);
   }
 }
 
@@ -290,7 +339,7 @@ GN_BINARY(mul, Mul, Mul)
 GN_KERNEL(div, 2, (loop2<float, float, Div>), (loop2<double, double, Div>), nullptr, nullptr, nullptr)
 GN_BINARY(maximum, Maximum, Maximum)
 GN_BINARY(minimum, Minimum, Minimum)
-GN_KERNEL(pow, 1, loop_pow<float>, loop_pow<double>, nullptr, nullptr, nullptr)
+GN_KERNEL(pow, 16, loop_pow<float>, loop_pow<double>, nullptr, nullptr, nullptr)
 GN_COMPARE(eq, Eq)
 GN_COMPARE(ne, Ne)
 GN_COMPARE(lt, Lt)
@@ -312,9 +361,11 @@ GN_KERNEL(exp, 6, (loop_vector<float, Exp>), (loop_vector<double, Exp>), nullptr
 GN_KERNEL(log, 6, (loop_vector<float, Log>), (loop_vector<double, Log>), nullptr, nullptr, nullptr)
 GN_KERNEL(tanh, 8, (loop_vector<float, Tanh>), (loop_vector<double, Tanh>), nullptr, nullptr, nullptr)
 GN_KERNEL(sigmoid, 8, (loop_vector<float, Sigmoid>), (loop_vector<double, Sigmoid>), nullptr, nullptr, nullptr)
-GN_KERNEL(sin, 8, loop_bounded<SinCos<false>>, nullptr, nullptr, nullptr, nullptr)
-GN_KERNEL(cos, 8, loop_bounded<SinCos<true>>, nullptr, nullptr, nullptr, nullptr)
-GN_KERNEL(erf, 8, (loop_vector<float, Erf>), nullptr, nullptr, nullptr, nullptr)
+GN_KERNEL(sin, 8, (loop_bounded<float, SinCos<false>>), (loop_bounded<double, SinCos<false>>), nullptr, nullptr,
+          nullptr)
+GN_KERNEL(cos, 8, (loop_bounded<float, SinCos<true>>), (loop_bounded<double, SinCos<true>>), nullptr, nullptr, nullptr)
+GN_KERNEL(tan, 16, (loop_widened<loop_bounded<double, Tan>>), (loop_bounded<double, Tan>), nullptr, nullptr, nullptr)
+GN_KERNEL(erf, 8, (loop_vector<float, Erf>), (loop_vector<double, Erf>), nullptr, nullptr, nullptr)
 
 constexpr Loop where_loops[kNumDTypes] = {loop_where<float>, loop_where<double>, loop_where<int32_t>,
                                           loop_where<int64_t>, loop_where<uint8_t>};

@@ -26,7 +26,7 @@ GN_INLINE VF sixteenths(VF shifted) {
 // t exp(r) for |r| <= ln 2 / 32
 GN_INLINE VF times_exp(VF t, VF r) {
   VF q = r * 0.16667220694435801006f + 0.50001622819372560093f;
-  q = q * r + 0.99999999923715971818f;
+  q = q * r + 1.0f;
   return t * r * q + t;
 }
 GN_INLINE VF exp_within(VF x) {
@@ -70,6 +70,30 @@ GN_INLINE VF vexp(VF x) { return exp_within(clamp(x, -104.0f, 89.0f)); }
 
 GN_INLINE VD vexp(VD x) {
   x = clamp(x, -746.0, 710.0);
+#if GN_VECTOR_BYTES == 64
+  const double magic = 422212465065984.0;  // 1.5 * 2^48
+  const VD shifted = x * 1.4426950408889634074 + magic;
+  const VD n = shifted - magic;
+  VD r = x - n * 6.93145751953125e-1;
+  r = r - n * 1.42860682030941723212e-6;
+  const VD low = {0x1p+0,
+                  0x1.0b5586cf9890fp+0,
+                  0x1.172b83c7d517bp+0,
+                  0x1.2387a6e756238p+0,
+                  0x1.306fe0a31b715p+0,
+                  0x1.3dea64c123422p+0,
+                  0x1.4bfdad5362a27p+0,
+                  0x1.5ab07dd485429p+0},
+           high = {0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0,
+                   0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
+  const VD t = _mm512_permutex2var_pd(low, _mm512_castpd_si512(shifted), high);
+  VD q = r * 0.0013889134103742428918 + 0.0083334962804343314998;
+  q = q * r + 0.041666666659158724421;
+  q = q * r + 0.16666666662843251318;
+  q = q * r + 0.50000000000000068054;
+  q = q * r + 1.0000000000000022428;
+  return _mm512_maskz_scalef_pd(0xFF, t * r * q + t, n);
+#else
   const double magic = 6755399441055744.0;  // 1.5 * 2^52
   const VD shifted = x * 1.4426950408889634074 + magic;
   const VD n = shifted - magic;
@@ -83,11 +107,32 @@ GN_INLINE VD vexp(VD x) {
   q = q * z + 2.27265548208155028766e-1;
   q = q * z + 2.00000000000000000009e0;
   const VD e = p / (q - p) * 2.0 + 1.0;
-#if GN_VECTOR_BYTES == 64
-  return _mm512_maskz_scalef_pd(0xFF, e, n);
-#else
   return scale2(e, bit_as<VL>(shifted) - 0x4338000000000000);
 #endif
+}
+
+// exp(x) and what its last rounding lost, where that is known.
+#if GN_VECTOR_BYTES == 64
+GN_INLINE VF exp_parts(VF x, VF& lost) {
+  x = clamp(x, -104.0f, 89.0f);
+  const Reduced at = reduced(x);
+  const VF r = at.r - at.n * -1.904654323148236017e-9f;
+  const VF t = sixteenths(at.shifted);
+  VF q = r * 0.16667220694435801006f + 0.50001622819372560093f;
+  q = (q * r + 1.0f) * r;
+  const VF tq = t * q, e = t + tq;
+  lost = _mm512_maskz_scalef_ps(0xFFFF, tq - (e - t), at.n);
+  return _mm512_maskz_scalef_ps(0xFFFF, e, at.n);
+}
+#else
+GN_INLINE VF exp_parts(VF x, VF& lost) {
+  lost = VF{};
+  return vexp(x);
+}
+#endif
+GN_INLINE VD exp_parts(VD x, VD& lost) {
+  lost = VD{};
+  return vexp(x);
 }
 
 // exp(x) for x <= 0 and for NaN; exp_summand: as a summand beside a 1.

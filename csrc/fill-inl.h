@@ -36,6 +36,7 @@ void fill(Kernel* table, ProductFunction* products, Loops* loops) {
   GN_FILL_LOOPS(erf)
   GN_FILL_LOOPS(sin)
   GN_FILL_LOOPS(cos)
+  GN_FILL_LOOPS(tan)
   GN_FILL_LOOPS(where)
   GN_FILL_LOOPS(copy)
   GN_FILL(sum)

@@ -4,6 +4,7 @@ namespace {
 #include "bits-inl.h"
 #include "exp-inl.h"
 #include "math-inl.h"
+#include "wide-inl.h"
 #include "elementwise-inl.h"
 #include "activations-inl.h"
 #include "reduce-inl.h"

@@ -87,13 +87,14 @@ GN_INLINE VF vtanh(VF x) {
 template <class T>
 GN_INLINE typename Vec<T>::V vsigmoid_of(typename Vec<T>::V x) {
   using V = typename Vec<T>::V;
-  const V e = vexp(-vabs(x));
+  V low;
+  const V e = exp_parts(-vabs(x), low);
   const V s = e + T(1);
-  const V lost = e - (s - T(1));
+  const V lost = (e - (s - T(1))) + low;
   const V top = x < T(0) ? e : broadcast<T>(T(1));
   const V inverse = T(1) / s;
   const V q = top * inverse;
-  const V rest = (top - q * s) - q * lost;
+  const V rest = ((top - q * s) + (x < T(0) ? low : V{})) - q * lost;
   return q + rest * inverse;
 }
 GN_INLINE VF vsigmoid(VF x) { return vsigmoid_of<float>(x); }

@@ -46,7 +46,8 @@ void sum_line(const void* x, int64_t n, void* state) {
 template <class T>
 void sum_rows(const void* x, int64_t rows, int64_t stride, int64_t n, void* state) {
   // Whole stretches of a row at a time: strips a few vectors wide defeat the prefetchers (9 instead of 24 GB/s).
-  constexpr int64_t kColumns = 1024;
+  constexpr int64_t kColumns = 1024, kAhead = 16;  // rows fetched
+  const bool large = rows * stride * static_cast<int64_t>(sizeof(T)) > (1 << 20);
   double *sum = static_cast<double*>(state), *lost = sum + n;
   const T* p = static_cast<const T*>(x);
   for (int64_t j = 0; j < n; j += kColumns) {
@@ -58,6 +59,8 @@ void sum_rows(const void* x, int64_t rows, int64_t stride, int64_t n, void* stat
       int64_t i = r;
       for (; i + 4 <= end; i += 4) {
         const T *r0 = p + i * stride + j, *r1 = r0 + stride, *r2 = r1 + stride, *r3 = r2 + stride;
+        if (large)
+          for (int64_t ahead = kAhead; ahead < kAhead + 4; ++ahead) fetch(r0 + ahead * stride, width);
         GN_IVDEP for (int64_t c = 0; c < width; ++c) block[c] += (r0[c] + r1[c]) + (r2[c] + r3[c]);
       }
       for (; i < end; ++i) {
@@ -88,6 +91,50 @@ void sum_finish(const void* state, void* out, int64_t out_stride, int64_t n, dou
   for (int64_t i = 0; i < n; ++i) o[i * out_stride] = static_cast<T>((sum[i] + lost[i]) * scale);
 }
 
+// The lanes' sums of a line of at most kShort elements, few of which meet in one accumulator.
+template <class T>
+constexpr int64_t kShort = kBlockRows * 4 * Vec<T>::W;
+template <class T>
+GN_INLINE typename Vec<T>::V lane_sum(const T* x, int64_t n) {
+  using V = typename Vec<T>::V;
+  constexpr int W = Vec<T>::W;
+  V a0{}, a1{}, a2{}, a3{};
+  int64_t i = 0;
+  for (; i + 4 * W <= n; i += 4 * W) {
+    a0 += load(x + i);
+    a1 += load(x + i + W);
+    a2 += load(x + i + 2 * W);
+    a3 += load(x + i + 3 * W);
+  }
+  for (; i + W <= n; i += W) a0 += load(x + i);
+  if (i < n) a1 += load_n(x + i, n - i);
+  return (a0 + a1) + (a2 + a3);
+}
+// Structs, not lambdas: GCC compiles a template's lambdas without the pragma.
+template <class T>
+struct SumOf {
+  const T* x;
+  int64_t stride, n;
+  __attribute__((always_inline)) typename Vec<T>::V f(int64_t r) const { return lane_sum(x + r * stride, n); }
+};
+// Several short lines, W at a time: folding the lanes of one alone takes as long as many elements.
+template <class T, class F, class Of>
+GN_INLINE void fold_lines(const Of& of, int64_t lines, T* out, int64_t out_stride, double scale) {
+  constexpr int W = Vec<T>::W;
+  T part[W];
+  for (int64_t r = 0; r < lines; r += W) {
+    const int64_t m = min64(W, lines - r);
+    fold_rows<T, F>(part, m, Of{of.x + r * of.stride, of.stride, of.n});
+    for (int64_t i = 0; i < m; ++i) out[(r + i) * out_stride] = static_cast<T>(static_cast<double>(part[i]) * scale);
+  }
+}
+template <class T>
+bool sum_lines(const void* x, int64_t n, int64_t stride, int64_t lines, void* out, int64_t out_stride, double scale) {
+  if (n > kShort<T>) return false;
+  fold_lines<T, Sum>(SumOf<T>{static_cast<const T*>(x), stride, n}, lines, static_cast<T*>(out), out_stride, scale);
+  return true;
+}
+
 // Reductions whose state is one element: plain loops that the compiler vectorises for integers and bools.
 template <class T, class S, class Op>
 struct Simple {
@@ -115,7 +162,7 @@ struct Simple {
     for (int64_t i = 0; i < n; ++i)
       static_cast<T*>(out)[i * out_stride] = static_cast<T>(static_cast<const S*>(state)[i]);
   }
-  static constexpr Fold fold{sizeof(S), init, line, rows, merge, finish};
+  static constexpr Fold fold{sizeof(S), init, line, rows, merge, finish, nullptr};
 };
 
 template <class T>
@@ -175,12 +222,42 @@ void extreme_line(const void* x, int64_t n, void* state) {
   *s = extreme<T, kMax>(static_cast<const T*>(x), n, *s);
 }
 
+template <class T, bool kMax>
+struct ExtremeOf {
+  const T* x;
+  int64_t stride, n;
+  __attribute__((always_inline)) typename Vec<T>::V f(int64_t r) const {
+    using V = typename Vec<T>::V;
+    using Better = Extreme<kMax>;
+    constexpr int W = Vec<T>::W;
+    const T* p = x + r * stride;
+    if (n < W) return first_lanes<T>(load_n(p, n), n, broadcast<T>(p[0]));
+    V a0 = load(p), a1 = load(p + n - W);
+    int64_t i = W;
+    for (; i + 2 * W <= n; i += 2 * W) {
+      a0 = Better::f(a0, load(p + i));
+      a1 = Better::f(a1, load(p + i + W));
+    }
+    if (i + W <= n) a0 = Better::f(a0, load(p + i));
+    return Better::f(a0, a1);
+  }
+};
+template <class T, bool kMax>
+bool extreme_lines(const void* x, int64_t n, int64_t stride, int64_t lines, void* out, int64_t out_stride, double) {
+  if (n > kShort<T>) return false;
+  fold_lines<T, Extreme<kMax>>(ExtremeOf<T, kMax>{static_cast<const T*>(x), stride, n}, lines, static_cast<T*>(out),
+                               out_stride, 1);
+  return true;
+}
+
 template <class T>
-constexpr Fold kSum{2 * sizeof(double), sum_init<T>, sum_line<T>, sum_rows<T>, sum_merge<T>, sum_finish<T>};
+constexpr Fold kSum{2 * sizeof(double), sum_init<T>,   sum_line<T>, sum_rows<T>,
+                    sum_merge<T>,       sum_finish<T>, sum_lines<T>};
 template <class T, bool kMax>
 constexpr Fold extreme_fold() {
   using Base = Simple<T, T, typename Choose<kMax, FoldMax, FoldMin>::type>;
-  return Fold{sizeof(T), Base::init, extreme_line<T, kMax>, Base::rows, Base::merge, Base::finish};
+  return Fold{sizeof(T),   Base::init,   extreme_line<T, kMax>, Base::rows,
+              Base::merge, Base::finish, extreme_lines<T, kMax>};
 }
 template <class T, bool kMax>
 constexpr Fold kExtreme = extreme_fold<T, kMax>();

@@ -110,6 +110,14 @@ void run_part(const Plan& plan) {
     else
       kept[nkept++] = plan.dim[r];
   }
+  if (inner.reduced && nreduced == 0 && fold.lines != nullptr && nkept > 0) {
+    const Dim last = kept[nkept - 1];
+    bool done = true;
+    each_index(kept, nkept - 1, plan.in, plan.item, plan.out, plan.item, [&](const char* in, char* out) {
+      done = done && fold.lines(in, inner.n, last.in, last.n, out, last.out, plan.scale);
+    });
+    if (done) return;
+  }
   if (inner.reduced) {
     each_index(kept, nkept, plan.in, plan.item, plan.out, plan.item, [&](const char* in, char* out) {
       States states(fold, 1);

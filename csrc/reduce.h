@@ -16,6 +16,8 @@ struct Fold {
   void (*rows)(const void* x, int64_t rows, int64_t stride, int64_t n, void* state);  // rows of n into n states
   void (*merge)(void* state, const void* other, int64_t n);
   void (*finish)(const void* state, void* out, int64_t out_stride, int64_t n, double scale);
+  // Lines of n elements, `stride` apart, into one output each, with no states; false where n is too large. May be null.
+  bool (*lines)(const void* x, int64_t n, int64_t stride, int64_t lines, void* out, int64_t out_stride, double scale);
 };
 
 // The index of the best of n contiguous elements.

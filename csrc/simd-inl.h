@@ -247,6 +247,38 @@ GN_INLINE T sum_across(typename Vec<T>::V v) {
   return across<T, Sum>(v);
 }
 
+// v in the first n lanes, `rest` in the others.
+template <class T>
+GN_INLINE typename Vec<T>::V first_lanes(typename Vec<T>::V v, int64_t n, typename Vec<T>::V rest) {
+  using I = typename Vec<T>::I;
+  I lane;
+  for (int i = 0; i < Vec<T>::W; ++i) lane[i] = i;
+  return lane < static_cast<decltype(lane[0] + 0)>(n) ? v : rest;
+}
+
+// out[r] = F over the lanes of of(r): W rows in one go where there are so many, as that takes half as long.
+template <class T, class F, class Of>
+GN_INLINE void fold_rows(T* out, int64_t rows, const Of& of) {
+  using V = typename Vec<T>::V;
+  constexpr int W = Vec<T>::W;
+  for (int64_t r = 0; r < rows; r += W) {
+    const int64_t m = rows - r < W ? rows - r : W;
+    if (2 * m < W) {
+      for (int64_t i = r; i < r + m; ++i) out[i] = across<T, F>(of.f(i));
+    } else {
+      V v[W];
+      for (int64_t i = 0; i < W; ++i) v[i] = i < m ? of.f(r + i) : V{};
+      store_n(out + r, lane_folds<F>(v), m);
+    }
+  }
+}
+
+// Asks for rows that are read later, as far as the second cache.
+template <class T>
+GN_INLINE void fetch(const T* p, int64_t n) {
+  for (int64_t i = 0; i < n; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(p + i, 0, 2);
+}
+
 // NaN in either operand stays: `a > b` is false for NaN in b too, hence the second test.
 template <class V>
 GN_INLINE V vmax(V a, V b) {

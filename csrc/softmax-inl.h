@@ -6,15 +6,6 @@
 // Several rows pass each stage together: a stage ends in a reduction over lanes, which takes as long as many elements
 // unless the next row's is under way. Meanwhile the next rows are fetched: no loads would go to memory otherwise.
 
-// v in the first n lanes, `rest` in the others.
-template <class T>
-GN_INLINE typename Vec<T>::V first_lanes(typename Vec<T>::V v, int64_t n, typename Vec<T>::V rest) {
-  using I = typename Vec<T>::I;
-  I lane;
-  for (int i = 0; i < Vec<T>::W; ++i) lane[i] = i;
-  return lane < static_cast<decltype(lane[0] + 0)>(n) ? v : rest;
-}
-
 // What is still to be done to a row: to[i] = Op::f(from[i], a, b). It is done vector by vector beside other work.
 enum class Put { none, plain, streamed };
 struct Times {
@@ -118,23 +109,6 @@ GN_INLINE typename Vec<T>::V tops(const T* x, int64_t n) {
   }
   if (i + W <= n) a0 = larger(a0, load(x + i));
   return larger(a0, a1);
-}
-
-// out[r] = F over the lanes of of(r): W rows in one go where there are so many, as that takes half as long.
-template <class T, class F, class Of>
-GN_INLINE void fold_rows(T* out, int64_t rows, const Of& of) {
-  using V = typename Vec<T>::V;
-  constexpr int W = Vec<T>::W;
-  for (int64_t r = 0; r < rows; r += W) {
-    const int64_t m = min64(W, rows - r);
-    if (2 * m < W) {
-      for (int64_t i = r; i < r + m; ++i) out[i] = across<T, F>(of.f(i));
-    } else {
-      V v[W];
-      for (int64_t i = 0; i < W; ++i) v[i] = i < m ? of.f(r + i) : V{};
-      store_n(out + r, lane_folds<F>(v), m);
-    }
-  }
 }
 
 // Structs, not lambdas: GCC compiles a template's lambdas without the pragma.
