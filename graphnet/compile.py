@@ -111,6 +111,16 @@ def _explain(caller: Caller) -> Explanation:
 class _Called:
     __slots__ = ("_call",)
     _call: Callable[[tuple[Any, ...]], Any]
+    _caller: Caller
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name in ("network", "loss", "optimizer", "max_trips") and hasattr(self, "_call"):
+            self._graphs = self._traces()  # of another network than before
+            self._caller.plans = []
+
+    def _traces(self) -> Specialized:
+        raise NotImplementedError
 
 
 class Compiled(_Called):
@@ -118,7 +128,7 @@ class Compiled(_Called):
 
     def __init__(self, network: Any, max_trips: int | None = None) -> None:
         self.network, self.max_trips = network, max_trips
-        self._graphs = Specialized(lambda specs: forward_graph(self.network, specs, self.max_trips), network)
+        self._graphs = self._traces()
         self._caller = Caller(train=False)
         self._call = self._caller.call
 
@@ -134,6 +144,9 @@ class Compiled(_Called):
             inputs = _in_order(self.network, inputs, named)
         result = self._call(inputs)
         return result if result is not NotImplemented else self._prepare(inputs)
+
+    def _traces(self) -> Specialized:
+        return Specialized(lambda specs: forward_graph(self.network, specs, self.max_trips), self.network)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"network": self.network, "max_trips": self.max_trips}  # plans are made anew
@@ -252,7 +265,7 @@ class TrainStep(_Called):
             raise ArgumentTypeError(f"TrainStep: expects an optimizer, got {kind_of(optimizer)}")
         self.network, self.loss, self.optimizer = network, loss, optimizer
         self.max_trips = check_limit("TrainStep", max_trips)
-        self._graphs = Specialized(self._gradient, network, loss)
+        self._graphs = self._traces()
         self._caller = Caller(train=True)
         self._call = self._caller.call
         self.max_grad_norm = max_grad_norm
@@ -270,6 +283,9 @@ class TrainStep(_Called):
             raise ArgumentError(f"TrainStep: max_grad_norm is a number from 0 up, got {value}")
         self._max_grad_norm = value
         self._caller.plans = []  # they scale gradients otherwise
+
+    def _traces(self) -> Specialized:
+        return Specialized(self._gradient, self.network, self.loss)
 
     def __getstate__(self) -> dict[str, Any]:
         names = ("network", "loss", "optimizer", "max_grad_norm", "max_trips")

@@ -84,3 +84,20 @@ def test_a_copied_step_goes_on_with_the_copied_optimizer(copied: Any) -> None:
     assert other.max_grad_norm == 1.0
     assert other.optimizer.param_groups[0]["params"][0] is other.network.weight is not net.weight
     np.testing.assert_array_equal([step(x, y) for _ in range(3)], [other(x, y) for _ in range(3)])
+
+
+def test_another_network_loss_or_optimizer_may_be_set() -> None:
+    nets = [nn.Linear(2, 1), nn.Linear(2, 1)]
+    x, y = gn.ones(3, 2), gn.zeros(3, 1)
+    fast, step = gn.compile(nets[0]), gn.TrainStep(nets[0], nn.MSELoss(), gn.optim.SGD(nets[0].parameters(), lr=0.0))
+    fast(x), step(x, y), step(x, y)
+    fast.network = step.network = nets[1]
+    assert fast(x).tolist() == nets[1](x).tolist()
+    step.optimizer = gn.optim.SGD(nets[1].parameters(), lr=0.0)
+    assert step(x, y).item() == pytest.approx(nn.MSELoss()(nets[1](x), y).item())
+    step.loss = nn.L1Loss()
+    assert step(x, y).item() == pytest.approx(nn.L1Loss()(nets[1](x), y).item())
+    step.optimizer = gn.optim.SGD(nets[1].parameters(), lr=1.0)
+    before = nets[1].bias.item()
+    step(x, y)
+    assert nets[1].bias.item() != before
