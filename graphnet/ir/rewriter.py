@@ -22,7 +22,7 @@ class Rewriter:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.result = Graph(graph.name)
-        self._moved: dict[Node, Node] = {}
+        self._moved: dict[Node, Value] = {}  # the first result of the new node, which all its uses share
         self._replaced: dict[Node, Operand] = {}
 
     def now(self, operand: Operand) -> Operand:
@@ -31,7 +31,7 @@ class Rewriter:
             node, slot = operand
             made = self._moved.get(node)
             if made is not None:
-                return Value(made, slot)
+                return Value(made[0], slot) if slot else made
             if not slot and node in self._replaced:
                 return self._replaced[node]
         return operand
@@ -51,7 +51,7 @@ class Rewriter:
                 if type(operand) is Value and (operand[0] in moved or operand[0] in replaced):
                     inputs = tuple([self.now(o) for o in node.inputs])
                     made = Node(node.op, inputs, node.attrs, node.name, node.scope, node.where, node.blocks)
-                    moved[node] = made
+                    moved[node] = Value(made)
                     self.result.add(made, self.graph.types[node])
                     return
         self.result.add(node, self.graph.types[node])
@@ -67,7 +67,8 @@ class Rewriter:
         """Put another node in the place of one; operands are the new graph's. Without blocks, it has the old one's."""
         if blocks is None:
             blocks = node.blocks if op == node.op else ()
-        self._moved[node] = made = Node(op, tuple(inputs), attrs, node.name, node.scope, node.where, blocks)
+        made = Node(op, tuple(inputs), attrs, node.name, node.scope, node.where, blocks)
+        self._moved[node] = Value(made)
         self.result.add(made, self.graph.types[node])
 
     def join(self, made: Node, nodes: Sequence[Node]) -> None:

@@ -219,7 +219,8 @@ def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -
         ShapeError, DTypeError: the operands do not fit; without a place, which the caller knows.
     """
     try:
-        key = op, *types, setting_key(attrs) if attrs else None
+        # An update's settings are its number, and one kind of update is made thousands of times.
+        key = op, *types, setting_key(attrs) if attrs and op.overwrites is None else None
         found = unifier.inferred.get(key)
     except TypeError:  # a setting that cannot be a key
         return _infer(op, unifier, types, attrs)
