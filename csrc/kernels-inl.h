@@ -9,6 +9,7 @@ namespace {
 #include "activations-inl.h"
 #include "reduce-inl.h"
 #include "normalize-inl.h"
+#include "narrow-inl.h"
 #include "softmax-inl.h"
 #include "optimizer-inl.h"
 #include "random-inl.h"

