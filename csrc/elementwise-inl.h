@@ -274,21 +274,31 @@ void loop_pow(void* o, const void* const* in, const int64_t* step, int64_t n) {
     }
     return;
   }
+  const bool direct = (sa | sb) <= 1 && sa >= 0 && sb >= 0;
   for (int64_t i = 0; i < n; i += W) {
     const int64_t m = min64(W, n - i);
     VD x = broadcast(1.0), y = broadcast(1.0);
-    for (int j = 0; j < W; ++j)
-      if (j < m) {
+    if (direct && m == W) {
+      x = sa != 0 ? load_wide(a + i) : broadcast(static_cast<double>(*a));
+      y = sb != 0 ? load_wide(b + i) : broadcast(static_cast<double>(*b));
+    } else {
+      for (int64_t j = 0; j < m; ++j) {
         x[j] = static_cast<double>(a[(i + j) * sa]);
         y[j] = static_cast<double>(b[(i + j) * sb]);
       }
+    }
     VL special;
     const VD r = vpow<sizeof(T) == 8>(x, y, special);
-    int64_t any = 0;
-    for (int j = 0; j < W; ++j) any |= special[j];
-    for (int64_t j = 0; j < m; ++j)
-      out[i + j] =
-          any != 0 && special[j] != 0 ? power(static_cast<T>(x[j]), static_cast<T>(y[j])) : static_cast<T>(r[j]);
+    if constexpr (W >= 8) special |= turned<4>(special);
+    if constexpr (W >= 4) special |= turned<2>(special);
+    special |= turned<1>(special);
+    if (special[0] != 0) {
+      for (int64_t j = 0; j < m; ++j) out[i + j] = power(static_cast<T>(x[j]), static_cast<T>(y[j]));
+    } else if (m == W) {
+      store_wide(out + i, r);
+    } else {
+      for (int64_t j = 0; j < m; ++j) out[i + j] = static_cast<T>(r[j]);
+    }
   }
 }
 

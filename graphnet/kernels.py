@@ -125,7 +125,10 @@ def relu_backward(gradient: Array, result: Array, out: Array | None = None) -> A
 
 
 def softmax_cross_entropy(logits: Array, target: Array, out: Array | None = None) -> Array:
-    """The mean over rows of -log(softmax(logits)[target]): logits (N, C), int64 target (N,), 0-d result."""
+    """The mean over rows of -log(softmax(logits)[target]): logits (N, C), int64 target (N,), 0-d result.
+
+    Rows with target -100 are left out; where none is left, the mean is NaN.
+    """
     if out is None:
         out = _new("softmax_cross_entropy", logits, ())
     run_kernel("cross_entropy", (logits, target), (out,))
