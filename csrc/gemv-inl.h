@@ -247,9 +247,8 @@ GN_INLINE void stream_rows(const T* a, int64_t ra, int64_t ca, const T* b, int64
   if (j < n) partial(j, n - j);
 }
 
-template <class T, int R, bool kPrefetch>
+template <class T, int R, int U, bool kPrefetch>
 void stream(const T* a, int64_t ra, int64_t ca, const T* b, int64_t rb, T* c, int64_t rc, int64_t k, int64_t n) {
-  constexpr int U = R == 1 ? 8 : 4;
   int64_t p = 0;
   for (; p + U <= k; p += U) stream_rows<T, R, U, kPrefetch>(a + p * ca, ra, ca, b + p * rb, rb, c, rc, n);
   for (; p < k; ++p) stream_rows<T, R, 1, false>(a + p * ca, ra, ca, b + p * rb, rb, c, rc, n);
@@ -260,6 +259,13 @@ void gemm_streams(const Product& p) {
   constexpr int64_t kColumns = 4096;
   const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b), *bias = static_cast<const T*>(p.bias);
   T* c = static_cast<T*>(p.c);
+  // Eight rows 4 KB apart and c's share eight ways of L1: from L3, four at a time are 6 % faster; from memory they
+  // lose.
+  const int64_t size = static_cast<int64_t>(sizeof(T));
+  const bool crowded = p.rb * size % 4096 == 0 && p.k * p.n * size <= (4 << 20);
+  const auto one_row = beyond_cache<T>(p) ? stream<T, 1, 8, true>
+                       : crowded          ? stream<T, 1, 4, false>
+                                          : stream<T, 1, 8, false>;
   for (int64_t j = 0; j < p.n; j += kColumns) {
     const int64_t n = min64(kColumns, p.n - j);
     for (int64_t i = 0; i < p.m; ++i) {
@@ -271,10 +277,8 @@ void gemm_streams(const Product& p) {
     }
     int64_t i = 0;
     for (; i + 2 <= p.m; i += 2)
-      stream<T, 2, false>(a + i * p.ra, p.ra, p.ca, b + j, p.rb, c + i * p.rc + j, p.rc, p.k, n);
-    for (; i < p.m; ++i)
-      (beyond_cache<T>(p) ? stream<T, 1, true> : stream<T, 1, false>)(a + i * p.ra, p.ra, p.ca, b + j, p.rb,
-                                                                      c + i * p.rc + j, p.rc, p.k, n);
+      stream<T, 2, 4, false>(a + i * p.ra, p.ra, p.ca, b + j, p.rb, c + i * p.rc + j, p.rc, p.k, n);
+    for (; i < p.m; ++i) one_row(a + i * p.ra, p.ra, p.ca, b + j, p.rb, c + i * p.rc + j, p.rc, p.k, n);
     if (p.relu)
       for (i = 0; i < p.m; ++i) {
         T* row = c + i * p.rc + j;
