@@ -51,7 +51,7 @@ void gather_line(void* to, const char* from, int64_t stride, int64_t n, int64_t 
 
 }  // namespace
 
-Group::Group(const std::vector<View>& in, const std::vector<View>& out, std::vector<Operation> operations,
+Group::Group(const std::vector<View>& in, const std::vector<View>& out, const std::vector<Operation>& operations,
              const std::vector<int>& results)
     : inputs_(in.size()) {
   check(in, out, operations, results);

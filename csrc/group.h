@@ -22,7 +22,7 @@ class Group {
 
   // Checks everything: all operations are elementwise and refuse no data, their operands have the right dtypes, outputs
   // are contiguous, of one shape to which inputs broadcast, and lie apart from everything else.
-  Group(const std::vector<View>& in, const std::vector<View>& out, std::vector<Operation> operations,
+  Group(const std::vector<View>& in, const std::vector<View>& out, const std::vector<Operation>& operations,
         const std::vector<int>& results);
 
   // The views are those of the constructor, or elsewhere in memory.
