@@ -1,5 +1,5 @@
 // Cross entropy of rows that a vector holds, such as ten classes: W rows at a time, turned, so that a lane is a row and
-// nothing is summed over lanes (32 rows of 10: 510 ns a row at a time, here 190). Contract: rows.h.
+// nothing is summed over lanes (32 rows of 10: the loss took 510 ns and takes 350). Contract: rows.h.
 
 // Element c of W rows is v[c]; rows from `rows` on repeat the last one.
 template <class T>
