@@ -47,7 +47,7 @@ class PyProgram {
       parsed.push_back({kernel, in, static_cast<DType>(dtype)});
     }
     const int step = program.add_group(parse_views(inputs, false, "elementwise"),
-                                       parse_views(outputs, true, "elementwise"), std::move(parsed), results);
+                                       parse_views(outputs, true, "elementwise"), parsed, results);
     arrays_.append(inputs);
     arrays_.append(outputs);
     return step;

@@ -50,9 +50,9 @@ int Program::add(int kernel, std::vector<View> in, std::vector<View> out, std::v
   return size() - 1;
 }
 
-int Program::add_group(std::vector<View> in, std::vector<View> out, std::vector<Group::Operation> operations,
+int Program::add_group(std::vector<View> in, std::vector<View> out, const std::vector<Group::Operation>& operations,
                        const std::vector<int>& results) {
-  auto group = std::make_shared<const Group>(in, out, std::move(operations), results);
+  auto group = std::make_shared<const Group>(in, out, operations, results);
   steps_.push_back({Kind::group, -1, std::move(in), std::move(out), {}, std::move(group)});
   return size() - 1;
 }

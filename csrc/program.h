@@ -24,7 +24,7 @@ class Program {
   int add(int kernel, std::vector<View> in, std::vector<View> out, std::vector<double> params);
 
   // Appends elementwise operations that run as one.
-  int add_group(std::vector<View> in, std::vector<View> out, std::vector<Group::Operation> operations,
+  int add_group(std::vector<View> in, std::vector<View> out, const std::vector<Group::Operation>& operations,
                 const std::vector<int>& results);
 
   void set_params(int step, const std::vector<double>& params);

@@ -1,8 +1,9 @@
-"""Writes the measurements of bench.step and bench.kernels into README.md and docs/benchmarks.md.
+"""Writes the measurements of bench.step, bench.kernels and bench.chains into README.md and docs/benchmarks.md.
 
 python -m bench.step --out docs/step.json
 python -m bench.step --threads 2 --out docs/step-2.json
 python -m bench.kernels --out docs/kernels.json --plot docs/kernels.svg
+python -m bench.chains --out docs/chains.json
 python docs/tables.py
 """
 
@@ -80,6 +81,23 @@ def memory(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def chains(report: dict[str, Any]) -> str:
+    """Chains of elementwise operations: times in µs, and graphnet's over the others', as a Markdown table."""
+    names = {"graphnet": "graphnet", "op by op": "op by op", "numpy": "NumPy"}
+    names |= {"torch.compile": "torch.compile", "jax": "JAX, compiled"}
+    found = [name for name in names if all(name in row["times"] for row in report["results"])]
+    lines = ["| expression, place | " + " | ".join(names[name] for name in found) + " |"]
+    lines.append("| --- |" + " ---: |" * len(found))
+    for row in report["results"]:
+        cells = [
+            time(row["times"][name]["seconds"])
+            + (f" ({row['times'][name]['ratio']:.2f})" if name != "graphnet" else "")
+            for name in found
+        ]
+        lines.append(f"| {row['case']}, {row['place']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def kernels_machine(report: dict[str, Any]) -> str:
     """What the kernels were measured on, in a sentence."""
     found = report["machine"]
@@ -87,7 +105,9 @@ def kernels_machine(report: dict[str, Any]) -> str:
     return f"{found['cpu']}, {found['target']}, {found['compiler']}, Python {found['python']}, {versions}."
 
 
-def filled(text: str, report: dict[str, Any], two: dict[str, Any], kernels: dict[str, Any]) -> str:
+def filled(
+    text: str, report: dict[str, Any], two: dict[str, Any], kernels: dict[str, Any], elementwise: dict[str, Any]
+) -> str:
     """A page with the parts between its marks written anew."""
     parts = {
         "steps": table(report, {"step": ""}),
@@ -96,6 +116,7 @@ def filled(text: str, report: dict[str, Any], two: dict[str, Any], kernels: dict
         "machine": machine(report),
         "products": products(kernels),
         "memory": memory(kernels),
+        "chains": chains(elementwise),
         "kernels-machine": kernels_machine(kernels),
     }
     for name, part in parts.items():
@@ -105,8 +126,8 @@ def filled(text: str, report: dict[str, Any], two: dict[str, Any], kernels: dict
 
 
 def reports() -> list[dict[str, Any]]:
-    """What was measured: networks on one thread and on two, kernels."""
-    names = ("step.json", "step-2.json", "kernels.json")
+    """What was measured: networks on one thread and on two, kernels, chains."""
+    names = ("step.json", "step-2.json", "kernels.json", "chains.json")
     return [json.loads((FOLDER / name).read_text(encoding="utf-8")) for name in names]
 
 

@@ -177,7 +177,7 @@ def test_groups_compute_what_the_references_of_their_members_do(program: tuple[A
         alone.outputs = [Value(made, slot) for slot in range(len(block.outputs))]
         alone.verify()
         verify_types(alone)
-        plan = _callable(Program(alone, alone.outputs), None)
+        plan = _callable(Program(alone, alone.outputs), None, None)
         got = plan.run(tuple(map(gn.tensor, arrays)))
         for a, b in zip(group_reference(block, arrays), [got] if isinstance(got, gn.Tensor) else got):
             np.testing.assert_allclose(b.numpy(), a, rtol=1e-4, atol=1e-5)
