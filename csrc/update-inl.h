@@ -183,7 +183,8 @@ int64_t matmul_sgd_flat(const Product& p, void* const* state, const Sgd<T>& sgd)
   for (int64_t block = 0; block < blocks; ++block) {
     const T* const a = static_cast<const T*>(p.a) + block * W;
     V d[K > 0 ? K : kFlatDepth];
-    for (int64_t q = 0; q < k; ++q) d[q] = load(a + q * p.ca);
+    d[0] = load(a);  // k is 1 at least
+    for (int64_t q = 1; q < k; ++q) d[q] = load(a + q * p.ca);
     for (int64_t v = 0; v < n; ++v, w += W, m += W) {
       V sum = __builtin_shuffle(d[0], rows[v]) * columns[0][v];
       for (int64_t q = 1; q < k; ++q) sum += __builtin_shuffle(d[q], rows[v]) * columns[q][v];

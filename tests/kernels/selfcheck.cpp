@@ -115,8 +115,9 @@ void check_target(const std::string& name, DType dtype) {
   }
   for (const auto& shape : {std::vector<int64_t>{2, 256}, {33, 70}, {500, 40}}) {
     const std::vector<int64_t> own{shape[1]};
-    compare(Id::sum_sgd_, name, {make(dtype, shape, random)}, {make(dtype, own, random), make(dtype, own, random)},
-            {0.1, 0.9, 0, 0.01, 0, 0, 0}, eps * 10);
+    std::vector<Array> in{make(dtype, shape, random)};
+    compare(Id::sum_sgd_, name, in, {make(dtype, own, random), make(dtype, own, random)}, {0.1, 0.9, 0, 0.01, 0, 0, 0},
+            eps * 10);
   }
   for (int64_t m : {1, 2, 7, 33, 70})
     for (int64_t n : {1, 5, 10, 16, 50, 130})
