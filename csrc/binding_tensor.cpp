@@ -41,6 +41,7 @@ Layout layout;
 void set_tensor_layout(const py::type& tensor, const py::type& memory) {
   layout.tensor = reinterpret_cast<PyTypeObject*>(py::object(tensor).release().ptr());
   layout.array = slot_offset(tensor, "_array");
+  layout.dtype = slot_offset(tensor, "_dtype");
   layout.memory = slot_offset(tensor, "_memory");
   layout.version = slot_offset(memory, "version");
 }

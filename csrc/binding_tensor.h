@@ -21,7 +21,7 @@ inline void set_slot(PyObject* object, Py_ssize_t offset, PyObject* stolen) {
 // The classes and slots of tensors; filled once, at import.
 struct Layout {
   PyTypeObject* tensor = nullptr;
-  Py_ssize_t array = 0, memory = 0, version = 0;
+  Py_ssize_t array = 0, dtype = 0, memory = 0, version = 0;
 };
 extern Layout layout;
 

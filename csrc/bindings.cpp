@@ -6,6 +6,7 @@
 
 #include "binding.h"
 #include "binding_guards.h"
+#include "binding_nodes.h"
 #include "check.h"
 #include "core.h"
 #include "kernels.h"
@@ -200,6 +201,8 @@ PYBIND11_MODULE(_core, m) {
         set_num_threads(n);
       },
       py::arg("n"));
+  bind_nodes(m);
+  bind_graphs(m);
   bind_guards(m);
   bind_programs(m);
   m.def("set_matmul_precision", &set_precision, py::arg("precision"));

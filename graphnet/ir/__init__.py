@@ -15,7 +15,18 @@ from graphnet.ir.dims import (
     symbols,
 )
 from graphnet.ir.graph import Edge, Graph
-from graphnet.ir.nodes import Constant, Literal, Node, Operand, Origin, Parameter, Scope, TensorType, Value, Where
+from graphnet.ir.nodes import (
+    Constant,
+    Literal,
+    Node,
+    Operand,
+    Origin,
+    Parameter,
+    Scope,
+    TensorType,
+    Value,
+    Where,
+)
 from graphnet.ir.rewriter import Rewriter, rewrite_blocks
 
 __all__ = [

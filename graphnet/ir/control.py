@@ -31,7 +31,7 @@ from graphnet.dtypes import bool_, int64
 from graphnet.errors import GraphError
 from graphnet.ir.dims import Symbol
 from graphnet.ir.graph import Graph
-from graphnet.ir.nodes import Literal, Node, Operand, TensorType, Value
+from graphnet.ir.nodes import Node, Operand, TensorType, Value
 
 __all__ = ["BRANCH", "COUNTED", "ELEMENTWISE", "LOOP", "Loop", "block_types", "check_blocks", "result_types"]
 
@@ -95,19 +95,13 @@ def block_types(node: Node, types: list[TensorType]) -> list[list[TensorType]]:
 def result_types(node: Node, types: list[TensorType], trips: Symbol) -> tuple[TensorType, ...]:
     """The types of a node's results; `trips` is the size of the stacks that it writes."""
     body = node.blocks[-1]
-    found = [_type(body, o) for o in body.outputs]
+    found = [body.type_of(o) for o in body.outputs]
     if node.op == BRANCH:
         return tuple(found)
     n = len(Loop(node).states)
     states = types[1 : n + 1] if node.op == COUNTED else types[:n]
     stacks = [TensorType((trips, *t.shape), t.dtype) for t in found[n:]]
     return (*states, TensorType((), int64), *stacks)
-
-
-def _type(graph: Graph, operand: Operand) -> TensorType:
-    if isinstance(operand, Value):
-        return graph.type_of(operand)
-    return TensorType((), operand.dtype) if isinstance(operand, Literal) else operand._type()
 
 
 def check_blocks(node: Node, types: list[TensorType], results: tuple[TensorType, ...]) -> None:
@@ -124,7 +118,7 @@ def check_blocks(node: Node, types: list[TensorType], results: tuple[TensorType,
         for inner, want in zip(block.inputs, wanted):
             if block.types[inner][0] != want:
                 raise GraphError(f"{where} takes {inner.name} as {block.types[inner][0]}, but its operand is {want}")
-        given = [_type(block, o) for o in block.outputs]
+        given = [block.type_of(o) for o in block.outputs]
         if name == "condition":
             if len(given) != 1 or given[0].dtype is not bool_ or any(d != 1 for d in given[0].shape):
                 raise GraphError(f"{where} gives {', '.join(map(str, given))}, not one truth value")

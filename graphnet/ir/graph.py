@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from graphnet import _core
 from graphnet.errors import GraphError
 from graphnet.ir.dims import render_shape
 from graphnet.ir.nodes import Constant, Literal, Node, Operand, Parameter, TensorType, Value
@@ -58,9 +59,9 @@ class Graph:
             self.inputs.append(node)
         return node
 
-    def type_of(self, value: Value) -> TensorType:
-        """Shape and dtype of a node's result."""
-        return self.types[value.node][value.slot]
+    def type_of(self, operand: Operand) -> TensorType:
+        """Shape and dtype of an operand of its nodes."""
+        return _core.type_of(self.types, operand)
 
     @property
     def edges(self) -> list[Edge]:
@@ -89,14 +90,16 @@ class Graph:
 
     def used_parameters(self) -> list[Parameter]:
         """Every parameter once, in order of first use."""
-        found: dict[Parameter, None] = {}
-        for node in self.walk():
-            for operand in node.inputs:
-                if type(operand) is not Value and isinstance(operand, Parameter):
-                    found[operand] = None
-            for block in node.blocks:
-                found.update(dict.fromkeys(o for o in block.outputs if isinstance(o, Parameter)))
-        found.update(dict.fromkeys(o for o in self.outputs if isinstance(o, Parameter)))
+        found: dict[Any, None] = {}
+        stack: list[tuple[Graph, int]] = [(self, 0)]
+        while stack:
+            graph, start = stack.pop()
+            at = _core.used(graph.nodes, start, Parameter, found)
+            if at < len(graph.nodes):
+                stack.append((graph, at + 1))
+                stack.extend((block, 0) for block in reversed(graph.nodes[at].blocks))
+            else:
+                found.update(dict.fromkeys(o for o in graph.outputs if isinstance(o, Parameter)))
         return list(found)
 
     def trained(self) -> list[Parameter]:
@@ -205,33 +208,38 @@ class Graph:
     def _verify_block(self, graph: Graph, names: dict[str, Node]) -> None:
         """Check the structure of a graph, which is this one or a block in it."""
         seen: set[Node] = set()
-        for node in graph.nodes:
-            name = node.name
-            if name in names:
-                raise GraphError(f"two nodes are named {name!r}: names are unique, rename one")
-            names[name] = node
-            if node not in graph.types:
-                raise GraphError(f"{name}: no type is recorded; infer shapes after adding nodes")
-            for operand in node.inputs:
-                if type(operand) is Value:
-                    source, slot = operand
-                    if source not in seen:
-                        known = source in graph.types
-                        cause = "comes later: a cycle or a wrong order" if known else f"is not in {_this(self, graph)}"
-                        raise GraphError(f"{name}: its input {source.name} {cause}; add producers first")
-                    if slot and slot >= len(graph.types[source]):
-                        raise GraphError(f"{name}: {source.name} has no result {slot}")
-                elif isinstance(operand, Parameter) and operand not in self.parameter_names:
-                    raise GraphError(f"{name}: uses a parameter without a name; enter it in parameter_names")
+        at = 0
+        while True:
+            at, wrong, operand = _core.check(graph.nodes, at, graph.types, names, seen, Parameter, self.parameter_names)
+            if not wrong:
+                break
+            node = graph.nodes[at]
+            if wrong != "blocks":
+                raise GraphError(self._told(graph, node, wrong, operand))
             for block in node.blocks:
                 self._verify_block(block, names)
-            seen.add(node)
+            at += 1
         for output in graph.outputs:
             if isinstance(output, Value) and output.node not in seen:
                 raise GraphError(f"the output {output!r} is not in {_this(self, graph)}; it was made in another one")
         for buffer, new in graph.updates.items():
             if isinstance(new, Value) and new.node not in seen:
                 raise GraphError(f"the new value {new!r} of {self.operand_text(buffer)} is not in this graph")
+
+    def _told(self, graph: Graph, node: Node, wrong: str, operand: Any) -> str:
+        """What is wrong with a node, and the likely fix."""
+        if wrong == "name":
+            return f"two nodes are named {node.name!r}: names are unique, rename one"
+        if wrong == "type":
+            return f"{node.name}: no type is recorded; infer shapes after adding nodes"
+        if wrong == "parameter":
+            return f"{node.name}: uses a parameter without a name; enter it in parameter_names"
+        source, slot = operand
+        if wrong == "slot":
+            return f"{node.name}: {source.name} has no result {slot}"
+        known = source in graph.types
+        cause = "comes later: a cycle or a wrong order" if known else f"is not in {_this(self, graph)}"
+        return f"{node.name}: its input {source.name} {cause}; add producers first"
 
 
 def _this(whole: Graph, graph: Graph) -> str:

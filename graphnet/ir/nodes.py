@@ -6,13 +6,26 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from graphnet import _core
+from graphnet._core import Node, Value
 from graphnet.dtypes import DType
 from graphnet.ir.dims import Dim, Shape, render_shape
 
 if TYPE_CHECKING:
     from graphnet.ir.graph import Graph
 
-__all__ = ["Constant", "Literal", "Node", "Operand", "Origin", "Parameter", "Scope", "TensorType", "Value", "Where"]
+__all__ = [
+    "Constant",
+    "Literal",
+    "Node",
+    "Operand",
+    "Origin",
+    "Parameter",
+    "Scope",
+    "TensorType",
+    "Value",
+    "Where",
+]
 
 
 class Where(NamedTuple):
@@ -129,13 +142,10 @@ class Origin(NamedTuple):
         return f"{self.op}{place}{inside}"
 
 
-_NO_ATTRS: Mapping[str, object] = {}
+class _Described:
+    """What nodes tell of themselves. The extension holds their fields: graphs have tens of thousands of them."""
 
-
-class _Fields:
-    """The slots of a node, writable while one is made: a frozen dataclass takes four times as long."""
-
-    __slots__ = ("attrs", "blocks", "inputs", "name", "op", "scope", "where")
+    __slots__ = ()
 
     op: str
     inputs: tuple[Operand, ...]
@@ -144,47 +154,6 @@ class _Fields:
     scope: Scope | None
     where: Where | None
     blocks: tuple[Graph, ...]
-
-
-_blank = _Fields.__new__
-
-
-class Node(_Fields):
-    """One operation, or one input, of a graph. Compared by identity; it does not change.
-
-    Attributes:
-        op: the operation's name in the table (`graphnet.ops.TABLE`), or "input".
-        inputs: operands in order: results of other nodes, parameters, constants, literals.
-        attrs: the operation's settings, such as the axes of a sum.
-        name: unique within a graph.
-        scope: the module call that it belongs to, if any.
-        where: the user's file and line that it comes from, if known.
-        blocks: the graphs inside a node of control flow (`graphnet.ir.control`); nothing for other nodes.
-    """
-
-    __slots__ = ()
-
-    def __new__(
-        cls,
-        op: str,
-        inputs: tuple[Operand, ...],
-        attrs: Mapping[str, object] = _NO_ATTRS,
-        name: str = "",
-        scope: Scope | None = None,
-        where: Where | None = None,
-        blocks: tuple[Graph, ...] = (),
-    ) -> Node:
-        """A node with these fields."""
-        node: Any = _blank(_Fields)
-        node.op = op
-        node.inputs = inputs
-        node.attrs = attrs
-        node.name = name
-        node.scope = scope
-        node.where = where
-        node.blocks = blocks
-        node.__class__ = cls
-        return node  # type: ignore[no-any-return]
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a node does not change: {name} cannot be set")
@@ -208,7 +177,7 @@ class Node(_Fields):
     @property
     def sources(self) -> tuple[Node, ...]:
         """The nodes whose results it takes, one entry per use."""
-        return tuple([v.node for v in self.inputs if isinstance(v, Value)])
+        return tuple([v.node for v in self.inputs if type(v) is Value])
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -223,14 +192,20 @@ class Node(_Fields):
         return f"<Node {self.name or self.op}: {self.op}>"
 
 
-class Value(NamedTuple):
-    """One result of a node; `slot` counts from 0."""
-
-    node: Node
-    slot: int = 0
-
-    def __repr__(self) -> str:
-        return self.node.name if self.slot == 0 else f"{self.node.name}[{self.slot}]"
-
+# Not a base class: instances of classes that Python defines are looked at by the garbage collector.
+for _name in (
+    "__setattr__",
+    "__delattr__",
+    "__reduce__",
+    "__repr__",
+    "path",
+    "settings",
+    "sources",
+    "parameters",
+    "describe",
+):
+    setattr(Node, _name, vars(_Described)[_name])
 
 Operand: TypeAlias = "Value | Constant | Literal"
+
+_core.set_node_classes(Literal, TensorType)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
+from graphnet import _core
 from graphnet.ir.control import ELEMENTWISE
 from graphnet.ir.graph import Graph
-from graphnet.ir.nodes import Literal, Node, Operand, TensorType, Value
+from graphnet.ir.nodes import Node, Operand, TensorType, Value
 
 __all__ = ["Rewriter", "rewrite_blocks"]
 
 
 class Rewriter:
     """Copies a graph node by node; what is replaced on the way is replaced in all later uses.
+
+    A pass goes through `walk` and writes each node that it gets with `emit`, `join` or `replace`, or leaves it out.
 
     Attributes:
         graph: the old graph.
@@ -27,34 +30,29 @@ class Rewriter:
 
     def now(self, operand: Operand) -> Operand:
         """What an operand of the old graph is in the new one."""
-        if type(operand) is Value:
-            node, slot = operand
-            made = self._moved.get(node)
-            if made is not None:
-                return Value(made[0], slot) if slot else made
-            if not slot and node in self._replaced:
-                return self._replaced[node]
-        return operand
+        return _core.now(operand, self._moved, self._replaced)
 
     def type_of(self, operand: Operand) -> TensorType:
         """The type of an operand of either graph."""
-        if isinstance(operand, Value):
-            types = self.result.types.get(operand.node) or self.graph.types[operand.node]
-            return types[operand.slot]
-        return operand._type() if not isinstance(operand, Literal) else TensorType((), operand.dtype)
+        new = type(operand) is Value and operand.node in self.result.types
+        return (self.result if new else self.graph).type_of(operand)
+
+    def walk(self, changed: Container[Node]) -> Iterator[Node]:
+        """The nodes that change, in order, to be written by the caller; the others are copied."""
+        nodes, result, at = self.graph.nodes, self.result, 0
+        while True:
+            at = _core.keep(
+                nodes, at, changed, self._moved, self._replaced, self.graph.types, result.nodes, result.types
+            )
+            if at == len(nodes):
+                return
+            yield nodes[at]
+            at += 1
 
     def keep(self, node: Node) -> None:
-        """Copy a node."""
-        moved, replaced = self._moved, self._replaced
-        if moved or replaced:
-            for operand in node.inputs:
-                if type(operand) is Value and (operand[0] in moved or operand[0] in replaced):
-                    inputs = tuple([self.now(o) for o in node.inputs])
-                    made = Node(node.op, inputs, node.attrs, node.name, node.scope, node.where, node.blocks)
-                    moved[node] = Value(made)
-                    self.result.add(made, self.graph.types[node])
-                    return
-        self.result.add(node, self.graph.types[node])
+        """Copy a node out of turn."""
+        result = self.result
+        _core.keep([node], 0, (), self._moved, self._replaced, self.graph.types, result.nodes, result.types)
 
     def emit(
         self,
@@ -102,9 +100,6 @@ def rewrite_blocks(graph: Graph, apply: Callable[[Graph], Graph]) -> Graph:
     if not changed:
         return graph
     new = Rewriter(graph)
-    for node in graph.nodes:
-        if node in changed:
-            new.emit(node, node.op, tuple(map(new.now, node.inputs)), node.attrs, changed[node])
-        else:
-            new.keep(node)
+    for node in new.walk(changed):
+        new.emit(node, node.op, tuple(map(new.now, node.inputs)), node.attrs, changed[node])
     return new.finish()

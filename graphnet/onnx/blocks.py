@@ -62,13 +62,13 @@ def _branch(writer: GraphWriter, graph: Graph, node: Node, values: dict[Operand,
     helper = writer.onnx.helper
     pred, *captured = [writer.operand(o, values) for o in node.inputs]
     before: list[Any] = []
-    pred = _truth(writer, pred, _type(graph, node.inputs[0]), before, node.name)
+    pred = _truth(writer, pred, graph.type_of(node.inputs[0]), before, node.name)
     graphs = []
     for block in node.blocks:
         inner = _enter(block, captured)
         nodes = writer.nodes(block, inner)
         names = _results(writer, block, inner, nodes)
-        infos = [writer.info(n, _type(block, o)) for n, o in zip(names, block.outputs)]
+        infos = [writer.info(n, block.type_of(o)) for n, o in zip(names, block.outputs)]
         graphs.append(helper.make_graph(nodes, block.name, [], infos))
     outputs = [writer.fresh(node.name) for _ in graph.types[node]]
     values.update((Value(node, slot), name) for slot, name in enumerate(outputs))
@@ -90,7 +90,7 @@ def _loop(writer: GraphWriter, graph: Graph, node: Node, values: dict[Operand, s
         inner = _enter(test, [*now, *captured])
         nodes += writer.nodes(test, inner)
         (result,) = test.outputs
-        return _truth(writer, writer.operand(result, inner), _type(test, result), nodes, node.name)
+        return _truth(writer, writer.operand(result, inner), test.type_of(result), nodes, node.name)
 
     before: list[Any] = []
     first = holds(states, before)

@@ -30,7 +30,7 @@ class _Site:
         self.version = writer.opset
         self.count = len(node.inputs)
         self.attrs = node.attrs
-        found = [_type(graph, o) for o in node.inputs]
+        found = [graph.type_of(o) for o in node.inputs]
         self.shapes: tuple[Shape, ...] = tuple(t.shape for t in found)
         self.dtypes: tuple[DType, ...] = tuple(t.dtype for t in found)
         self.shape, self.dtype = graph.type_of(Value(node))
@@ -61,12 +61,6 @@ class _Site:
 
     def __call__(self, operator: str, *inputs: str, **attrs: Any) -> str:
         return self.nth(0, operator, *inputs, outputs=1, **attrs)
-
-
-def _type(graph: Graph, operand: Operand) -> TensorType:
-    if isinstance(operand, Value):
-        return graph.type_of(operand)
-    return TensorType((), operand.dtype) if isinstance(operand, Literal) else operand._type()
 
 
 def _uses(graph: Graph, value: Value) -> bool:
@@ -262,7 +256,7 @@ class GraphWriter:
         outputs, given = [], {i.name for i in inputs} | {i.name for i in self._initializers}
         for operand in graph.outputs:
             name = self.operand(operand, values)
-            type = _type(graph, operand)
+            type = graph.type_of(operand)
             if name in given or not isinstance(operand, Value):
                 own = self.fresh("output")
                 nodes.append(helper.make_node("Identity", [name], [own], name=own))

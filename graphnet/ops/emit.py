@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from graphnet.ir import Graph, Literal, Node, Operand, Scope, Symbol, TensorType, Unifier, Value, Where
+from graphnet import _core
+from graphnet.ir import Graph, Node, Operand, Scope, Symbol, TensorType, Unifier, Value, Where
 from graphnet.ir.control import result_types
 from graphnet.ops.table import TABLE, Attrs, Op, infer
 
@@ -33,12 +34,7 @@ class Emitter:
 
     def type_of(self, operand: Operand) -> TensorType:
         """Shape and dtype of an operand, with all sizes that are known by now."""
-        if type(operand) is Value:
-            found = self.graph.types[operand[0]][operand[1]]
-        elif isinstance(operand, Literal):
-            return TensorType((), operand.dtype)
-        else:
-            found = operand._type()  # type: ignore[union-attr]
+        found = self.graph.type_of(operand)
         if not self.sizes.values:
             return found
         shape = self.sizes.resolve_shape(found.shape)
@@ -46,12 +42,7 @@ class Emitter:
 
     def unique(self, name: str) -> str:
         """The name, with a number behind it where it is taken."""
-        while True:
-            count = self._taken.get(name, 0) + 1
-            self._taken[name] = count
-            if count == 1:
-                return name
-            name = f"{name}#{count}"
+        return _core.unique(self._taken, name)
 
     def input(self, name: str, type: TensorType, where: Where | None = None) -> Value:
         """Add an input."""
@@ -72,10 +63,7 @@ class Emitter:
         Raises:
             ShapeError, DTypeError: the operands do not fit.
         """
-        result = infer(op, self.sizes, [self.type_of(o) for o in operands], attrs)
-        node = Node(op.name, tuple(operands), attrs, self.unique(name), scope, where)
-        self.graph.add(node, (result,))
-        return Value(node)
+        return _core.emit(self.graph, self.sizes, self._taken, op, operands, attrs, name, scope, where, infer)
 
     def control(
         self,

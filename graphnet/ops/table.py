@@ -9,12 +9,13 @@ this table; there is no second place with such a rule.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from graphnet import _core
 from graphnet.dtypes import DType, bool_, int64
 from graphnet.errors import ArgumentTypeError, DTypeError, IndexOutOfRangeError, ShapeError, with_article
 from graphnet.ir import Dim, Shape, TensorType, Unifier, product, render_shape
@@ -219,49 +220,24 @@ def infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -
         ShapeError, DTypeError: the operands do not fit; without a place, which the caller knows.
     """
     try:
-        # An update's settings are its number, and one kind of update is made thousands of times.
-        key = op, *types, setting_key(attrs) if attrs and op.overwrites is None else None
+        key = _core.signature(op, types, attrs)
         found = unifier.inferred.get(key)
     except TypeError:  # a setting that cannot be a key
         return _infer(op, unifier, types, attrs)
     if found is None:
         before = unifier.knowledge
-        found = _infer(op, unifier, types, attrs)
+        found = (_infer(op, unifier, types, attrs),)
         if unifier.knowledge == before:
             if len(unifier.inferred) >= KEPT:  # eager calls with ever other shapes
                 unifier.inferred.clear()
             unifier.inferred[key] = found
-    return found
+    return found[0]
 
 
 KEPT = 4096
 
-
-def setting_key(value: Any) -> Hashable:
-    """A setting as a key: 1, 1.0 and True differ, and so do 0.0 and -0.0.
-
-    Raises:
-        TypeError: it cannot be one.
-    """
-    kind = type(value)
-    if kind is int or kind is str or value is None:
-        return value  # type: ignore[no-any-return]
-    if kind is dict:
-        return tuple([(name, setting_key(setting)) for name, setting in value.items()])
-    if kind is tuple:
-        for part in value:
-            if type(part) is not int:
-                return kind, tuple(map(setting_key, value))
-        whole: Hashable = value
-        return whole
-    if kind is bool:
-        return kind, "True" if value else "False"
-    if kind is list:
-        return kind, tuple(map(setting_key, value))
-    if kind is float:
-        return kind, repr(value)
-    hash(value)
-    return kind, value
+setting_key = _core.setting_key
+"""A setting as a key: 1, 1.0 and True differ, and so do 0.0 and -0.0. TypeError where it cannot be one."""
 
 
 def _infer(op: Op, unifier: Unifier, types: Sequence[TensorType], attrs: Attrs) -> TensorType:

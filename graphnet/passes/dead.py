@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from graphnet import _core
 from graphnet.ir import BRANCH, COUNTED, ELEMENTWISE, Graph, Loop, Node, Operand, TensorType, Value
 from graphnet.ops import TABLE
 
 __all__ = ["remove_dead"]
+
+
+_FRESH = frozenset(name for name, op in TABLE.items() if op.fresh)
 
 
 def remove_dead(graph: Graph) -> Graph:
@@ -29,24 +33,19 @@ def _pruned(graph: Graph, outputs: Iterable[Operand]) -> tuple[Graph, set[Node]]
     taken = {o.node for o in used}  # the nodes of those, for nodes that have one result
     smaller: dict[Node, _Smaller] = {}
     kept: list[Node] = []
-    reached: set[Node] = set()
-    for node in reversed(graph.nodes):
-        if node in taken:
-            if node.op == "input":
-                reached.add(node)
-        elif node.op != "input" and not (node.op in TABLE and TABLE[node.op].fresh):
-            continue
+    at = len(graph.nodes)
+    while (at := _core.live(graph.nodes, at, taken, used, _FRESH, kept)) > 0:
+        node = graph.nodes[at - 1]
+        slots = {slot for slot in range(len(graph.types[node])) if Value(node, slot) in used}
+        smaller[node] = _Smaller(node, graph.types[node], slots)
         kept.append(node)
-        operands = node.inputs
-        if node.blocks:
-            slots = {slot for slot in range(len(graph.types[node])) if Value(node, slot) in used}
-            smaller[node] = _Smaller(node, graph.types[node], slots)
-            operands = smaller[node].operands
-        for operand in operands:
+        for operand in smaller[node].operands:
             if type(operand) is Value:
-                taken.add(operand[0])
-                if operand[0].blocks:
+                taken.add(operand.node)
+                if operand.node.blocks:
                     used.add(operand)
+        at -= 1
+    reached = taken.intersection(graph.inputs)
     if len(kept) == len(graph.nodes) and not smaller and outputs == graph.outputs:
         return graph, reached
     result = Graph(graph.name)

@@ -61,11 +61,8 @@ def fold_constants(graph: Graph) -> Graph:
     if not folded:
         return graph
     new = Rewriter(graph)
-    for node in graph.nodes:
-        if node in folded:
-            new.replace(node, folded[node])
-        else:
-            new.keep(node)
+    for node in new.walk(folded):
+        new.replace(node, folded[node])
     return new.finish()
 
 

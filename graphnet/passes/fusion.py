@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, TensorType, Value, rewrite_blocks
+from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value, rewrite_blocks
 from graphnet.ops.fused import MATMUL_UPDATES, SUM_UPDATES, UPDATES
 
 __all__ = ["fuse"]
@@ -44,12 +44,6 @@ class _Uses:
             return None
         return operand.node if self.count[operand.node] == 1 else None
 
-    def type_of(self, operand: Operand) -> TensorType:
-        """The type of an operand."""
-        if isinstance(operand, Value):
-            return self.graph.type_of(operand)
-        return operand._type() if not isinstance(operand, Literal) else TensorType((), operand.dtype)
-
 
 _Match = tuple[Node, str, tuple[Operand, ...], Mapping[str, object]]  # what goes, the op, operands, settings
 
@@ -68,12 +62,10 @@ def _pass(graph: Graph, match: Callable[[_Uses, Node], _Match | None], ops: froz
     if not fused:
         return graph
     new = Rewriter(graph)
-    for node in graph.nodes:
+    for node in new.walk(fused.keys() | absorbed):
         if node in fused:
             _, op, operands, attrs = fused[node]
             new.emit(node, op, tuple(map(new.now, operands)), attrs)
-        elif node not in absorbed:
-            new.keep(node)
     return new.finish()
 
 
@@ -84,7 +76,7 @@ def _into_affine(uses: _Uses, node: Node) -> _Match | None:
         product = uses.producer(operand, "matmul")
         if product is None or isinstance(bias, Literal):
             continue
-        if uses.type_of(operand) == result and uses.type_of(bias).shape == result.shape[-1:]:
+        if uses.graph.type_of(operand) == result and uses.graph.type_of(bias).shape == result.shape[-1:]:
             return product, "affine", (*product.inputs, bias), {}
     return None
 
@@ -101,7 +93,7 @@ def _into_product(uses: _Uses, node: Node) -> _Match | None:
     if total is not None and _of_columns(uses, total):
         return total, _UPDATES[node.op][1], (*total.inputs, *node.inputs[1:]), node.attrs
     product = uses.producer(first, "matmul")
-    if product is None or any(len(uses.type_of(o).shape) != 2 for o in (*product.inputs, *node.inputs[1:])):
+    if product is None or any(len(uses.graph.type_of(o).shape) != 2 for o in (*product.inputs, *node.inputs[1:])):
         return None
     if node.op == "relu_backward":
         return product, "matmul_relu_backward", (*product.inputs, node.inputs[1]), {}
@@ -111,8 +103,8 @@ def _into_product(uses: _Uses, node: Node) -> _Match | None:
 def _of_columns(uses: _Uses, total: Node) -> bool:
     """Whether a sum is that of a matrix' rows, a number for each column."""
     return (
-        len(uses.type_of(total.inputs[0]).shape) == 2
-        and len(uses.type_of(Value(total)).shape) == 1
+        len(uses.graph.type_of(total.inputs[0]).shape) == 2
+        and len(uses.graph.type_of(Value(total)).shape) == 1
         and (
             tuple(total.attrs["axes"]) == (0,)  # type: ignore[arg-type]
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
+from graphnet import _core
 from graphnet.collector import collector_paused
 from graphnet.dtypes import DType
 from graphnet.errors import GradientError
@@ -162,13 +163,11 @@ def _zeros(emitter: Emitter, type: TensorType) -> Operand:
 
 def _wanted(graph: Graph, leaves: set[Hashable]) -> set[Hashable]:
     """The values of a graph, not those within its blocks, that depend on leaves; and these."""
-    wanted = set(leaves)
-    for node in graph.nodes:
-        if node.blocks:
-            types = graph.types[node]
-            wanted.update(Value(node, slot) for slot in _wanted_slots(node, wanted) if _flows(types[slot]))
-        elif not wanted.isdisjoint(node.inputs) and _flows(graph.types[node][0]):
-            wanted.add(Value(node))
+    wanted, at = set(leaves), 0
+    while (at := _core.flows(graph.nodes, at, graph.types, wanted)) < len(graph.nodes):
+        node, types = graph.nodes[at], graph.types[graph.nodes[at]]
+        wanted.update(Value(node, slot) for slot in _wanted_slots(node, wanted) if _flows(types[slot]))
+        at += 1
     return wanted
 
 

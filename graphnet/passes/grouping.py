@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from graphnet.ir import ELEMENTWISE, Graph, Literal, Node, Operand, Rewriter, TensorType, Value, rewrite_blocks
+from graphnet.ir import ELEMENTWISE, Graph, Literal, Node, Operand, Rewriter, Value, rewrite_blocks
 from graphnet.ops import row
 
 __all__ = ["group_elementwise"]
@@ -54,18 +54,12 @@ def _grouped(graph: Graph, names: set[str]) -> Graph:
 def _joins(graph: Graph, node: Node) -> bool:
     """Whether a node can be a member."""
     op = row(node.op)
-    return op is not None and bool(op.pointwise) and op.is_pointwise(_type(graph, node.inputs[0]).dtype)
+    return op is not None and bool(op.pointwise) and op.is_pointwise(graph.type_of(node.inputs[0]).dtype)
 
 
 def _near(graph: Graph, members: set[Node], source: Node, node: Node) -> bool:
     """Whether an edge may lie within a group."""
     return source in members and node in members and graph.types[source][0].shape == graph.types[node][0].shape
-
-
-def _type(graph: Graph, operand: Operand) -> TensorType:
-    if isinstance(operand, Value):
-        return graph.types[operand.node][operand.slot]
-    return TensorType((), operand.dtype) if isinstance(operand, Literal) else operand._type()
 
 
 def _groups(graph: Graph, members: set[Node]) -> list[list[Node]]:
@@ -207,7 +201,7 @@ class _Writer:
             if operand not in inner:
                 source = operand.node.name if isinstance(operand, Value) else self.graph.operand_text(operand)
                 node = Node("input", (), name=self._unique(source))
-                inner[operand] = Value(block.add(node, (_type(self.graph, operand),)))
+                inner[operand] = Value(block.add(node, (self.graph.type_of(operand),)))
                 operands.append(operand)
             return inner[operand]
 

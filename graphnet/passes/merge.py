@@ -47,11 +47,8 @@ def merge_common(graph: Graph) -> Graph:
     if not same:
         return graph
     new = Rewriter(graph)
-    for node in graph.nodes:
-        if node in same:
-            new.replace(node, new.now(Value(same[node])))
-        else:
-            new.keep(node)
+    for node in new.walk(same):
+        new.replace(node, new.now(Value(same[node])))
     return new.finish()
 
 

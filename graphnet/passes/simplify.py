@@ -23,10 +23,11 @@ def simplify(graph: Graph) -> Graph:
     """
     graph = rewrite_blocks(graph, simplify)
     new = Rewriter(graph)
-    if not any(node.op in _LOOKED_AT and _simpler(new, node) is not None for node in graph.nodes):
+    looked_at = [node for node in graph.nodes if node.op in _LOOKED_AT]
+    if not any(_simpler(new, node) is not None for node in looked_at):
         return graph
-    for node in graph.nodes:
-        found = _simpler(new, node) if node.op in _LOOKED_AT else None
+    for node in new.walk(set(looked_at)):
+        found = _simpler(new, node)
         if found is None:
             new.keep(node)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from graphnet import _core
 from graphnet.collector import collector_paused
 from graphnet.errors import DTypeError, GraphError, GraphnetError, ShapeError
 from graphnet.ir import (
@@ -24,7 +25,7 @@ from graphnet.ir import (
     symbols,
 )
 from graphnet.ir.control import check_blocks
-from graphnet.ops import infer, row
+from graphnet.ops import FUSED, TABLE, infer, row
 
 __all__ = ["bind", "bound_attrs", "resolve", "verify_types"]
 
@@ -123,19 +124,13 @@ def bind(graph: Graph, types: Sequence[TensorType], unifier: Unifier) -> dict[Sy
     return {symbol: unifier.resolve(dim) for symbol, dim in fresh.items()}
 
 
-def _type(graph: Graph, operand: Operand) -> TensorType:
-    if type(operand) is Value:
-        return graph.types[operand[0]][operand[1]]
-    return TensorType((), operand.dtype) if isinstance(operand, Literal) else operand._type()  # type: ignore[union-attr]
-
-
 def _verify_members(group: Node, types: Sequence[TensorType]) -> None:
     block = group.blocks[0]
     for node in block.nodes:
         op = row(node.op)
         if node.op == "input":
             continue
-        if op is None or not op.is_pointwise(_type(block, node.inputs[0]).dtype):
+        if op is None or not op.is_pointwise(block.type_of(node.inputs[0]).dtype):
             raise GraphError(f"{group.name}: {node.name} ({node.op}) does not work on elements alone")
         if block.types[node][0].shape != types[0].shape:
             raise GraphError(f"{group.name}: {node.name} is {block.types[node][0]}, but the group is {types[0]}")
@@ -156,38 +151,42 @@ def verify_types(graph: Graph, known: Graph | None = None) -> None:
     if any(node in before for node in changed):  # what uses them has to be looked at too
         changed = graph.nodes
     unifier = Unifier()  # taught nothing: each node is checked by itself
-    for node in changed:
-        if node.op == "input":
-            continue
-        noted = graph.types[node]
-        types = [_type(graph, operand) for operand in node.inputs]
-        if node.blocks:
-            check_blocks(node, types, noted)
-            for block in node.blocks:
-                verify_types(block)
-            if node.op == ELEMENTWISE:
-                _verify_members(node, noted)
-            continue
-        op = row(node.op)
-        if op is None:
-            raise GraphError(f"{node.name}: there is no op {node.op!r} in the table")
-        try:
-            found = infer(op, unifier, types, node.attrs)
-        except GraphnetError as error:
-            raise GraphError(f"{node.name}: {error}; infer shapes again after changing the graph") from None
-        (have,) = noted
-        if found is not have and found != have:
-            same = len(found.shape) == len(have.shape) and all(map(unifier.unify, found.shape, have.shape))
-            if not same or found.dtype is not have.dtype:
-                raise GraphError(f"{node.name}: its type is noted as {have}, but {node.op} gives {found}")
+    at = 0
+    while (at := _core.typed(changed, at, graph.types, TABLE, FUSED, unifier.inferred)) < len(changed):
+        _verify_type(graph, changed[at], unifier)
         if unifier.knowledge != (0, 0):
             inferred, unifier = unifier.inferred, Unifier()
             unifier.inferred = inferred
+        at += 1
     for buffer, new in graph.updates.items():
-        kept, got = buffer._type(), _type(graph, new)
+        kept, got = buffer._type(), graph.type_of(new)
         if (
             kept.dtype is not got.dtype
             or len(kept.shape) != len(got.shape)
             or not all(map(Unifier().unify, kept.shape, got.shape))
         ):
             raise GraphError(f"the buffer {graph.operand_text(buffer)} is {kept}, its new value {new!r} is {got}")
+
+
+def _verify_type(graph: Graph, node: Node, unifier: Unifier) -> None:
+    noted = graph.types[node]
+    types = [graph.type_of(operand) for operand in node.inputs]
+    if node.blocks:
+        check_blocks(node, types, noted)
+        for block in node.blocks:
+            verify_types(block)
+        if node.op == ELEMENTWISE:
+            _verify_members(node, noted)
+        return
+    op = row(node.op)
+    if op is None:
+        raise GraphError(f"{node.name}: there is no op {node.op!r} in the table")
+    try:
+        found = infer(op, unifier, types, node.attrs)
+    except GraphnetError as error:
+        raise GraphError(f"{node.name}: {error}; infer shapes again after changing the graph") from None
+    (have,) = noted
+    if found is not have and found != have:
+        same = len(found.shape) == len(have.shape) and all(map(unifier.unify, found.shape, have.shape))
+        if not same or found.dtype is not have.dtype:
+            raise GraphError(f"{node.name}: its type is noted as {have}, but {node.op} gives {found}")
