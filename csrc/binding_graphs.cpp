@@ -161,15 +161,15 @@ py::object unique(PyObject* taken, py::object name) {
   }
 }
 
-// emit(graph, sizes, taken, op, operands, attrs, name, scope, where, infer): adds a node with its type, which
-// `infer(op, sizes, types, attrs)` gives where it is not known from a node like it, and returns its result.
-PyObject* emit(PyObject* const* args) {
-  PyObject *const graph = args[0], *const sizes = args[1], *const taken = args[2], *const op = args[3];
-  PyObject *const attrs = args[5], *const infer = args[9];
+// Adds a node with its type, which `infer(op, sizes, types, attrs)` gives where it is not known from a node like it,
+// and returns its result. The arguments begin with graph, sizes, names taken, infer, op.
+PyObject* add(PyObject* const* args, const py::object& inputs, py::object wish, PyObject* scope, PyObject* where,
+              PyObject* attrs) {
+  PyObject *const graph = args[0], *const sizes = args[1], *const taken = args[2], *const infer = args[3];
+  PyObject* const op = args[4];
   const py::object nodes = attribute(graph, ir.nodes), types = attribute(graph, ir.table);
   if (!PyList_Check(nodes.ptr()) || !PyDict_Check(types.ptr()) || !PyDict_Check(taken))
     throw TypeError("emit: expects a graph and a dict of names");
-  const py::object inputs = owned(PySequence_Tuple(args[4]));
   const bool learnt = has_learnt(sizes);
   const py::tuple key(static_cast<size_t>(PyTuple_GET_SIZE(inputs.ptr()) + 2));
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs.ptr()); ++i)
@@ -184,12 +184,35 @@ PyObject* emit(PyObject* const* args) {
     }
     result = py::make_tuple(owned(PyObject_CallFunctionObjArgs(infer, op, sizes, given.ptr(), attrs, nullptr)));
   }
-  const py::object name = unique(taken, py::reinterpret_borrow<py::object>(args[6]));
+  const py::object name = unique(taken, std::move(wish));
   const py::object node =
-      owned(make_node(attribute(op, ir.name).ptr(), inputs.ptr(), attrs, name.ptr(), args[7], args[8], ir.no_blocks));
+      owned(make_node(attribute(op, ir.name).ptr(), inputs.ptr(), attrs, name.ptr(), scope, where, ir.no_blocks));
   append(nodes.ptr(), node.ptr());
   put(types.ptr(), node.ptr(), result.ptr());
   return make_value(node.ptr(), 0);
+}
+
+// emit(graph, sizes, taken, infer, op, operands, attrs, name, scope, where)
+PyObject* emit(PyObject* const* args) {
+  return add(args, owned(PySequence_Tuple(args[5])), py::reinterpret_borrow<py::object>(args[7]), args[8], args[9],
+             args[6]);
+}
+
+// emit_for(graph, sizes, taken, infer, op, operands, attrs, prefix, node, dtype): a node that belongs to another one,
+// at its place and named after it. Numbers among the operands become literals of a dtype.
+PyObject* emit_for(PyObject* const* args) {
+  if (!PyTuple_Check(args[5]) || !is_node(args[8])) throw TypeError("emit_for: expects a tuple of operands and a node");
+  const auto* const node = reinterpret_cast<const NodeObject*>(args[8]);
+  const py::tuple inputs(static_cast<size_t>(PyTuple_GET_SIZE(args[5])));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args[5]); ++i) {
+    PyObject* operand = PyTuple_GET_ITEM(args[5], i);
+    if (PyLong_Check(operand) || PyFloat_Check(operand) || PyObject_TypeCheck(operand, ir.size))
+      operand = owned(make_literal(operand, args[9])).release().ptr();
+    else
+      Py_INCREF(operand);
+    PyTuple_SET_ITEM(inputs.ptr(), i, operand);
+  }
+  return add(args, inputs, owned(PyUnicode_Concat(args[7], node->name)), node->scope, node->where, args[6]);
 }
 
 // -- rewriting --------------------------------------------------------------------------------------------------
@@ -372,7 +395,8 @@ PyObject* type_of_boundary(PyObject* const* args) {
 PyObject* setting_key_boundary(PyObject* const* args) { return setting_key(args[0]).release().ptr(); }
 
 PyObject* unique_boundary(PyObject* const* args) {
-  if (!PyDict_Check(args[0]) || !PyUnicode_Check(args[1])) throw TypeError("unique: expects a dict of names and a name");
+  if (!PyDict_Check(args[0]) || !PyUnicode_Check(args[1]))
+    throw TypeError("unique: expects a dict of names and a name");
   return unique(args[0], py::reinterpret_borrow<py::object>(args[1])).release().ptr();
 }
 
@@ -394,8 +418,8 @@ void bind_graphs(py::module_& m) {
   static PyMethodDef methods[] = {
       method<type_of_boundary, 2>("type_of"), method<setting_key_boundary, 1>("setting_key"),
       method<signature, 3>("signature"),      method<emit, 10>("emit"),
-      method<now_boundary, 3>("now"),
-                                  method<unique_boundary, 2>("unique"),         {nullptr, nullptr, 0, nullptr}};
+      method<emit_for, 10>("emit_for"),       method<now_boundary, 3>("now"),
+      method<unique_boundary, 2>("unique"),   {nullptr, nullptr, 0, nullptr}};
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
   m.def("keep", &keep);
   m.def("check", &check);

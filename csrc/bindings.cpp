@@ -203,6 +203,7 @@ PYBIND11_MODULE(_core, m) {
       py::arg("n"));
   bind_nodes(m);
   bind_graphs(m);
+  bind_traces(m);
   bind_guards(m);
   bind_programs(m);
   m.def("set_matmul_precision", &set_precision, py::arg("precision"));

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from graphnet import _core
+from graphnet.dtypes import DType
 from graphnet.ir import Graph, Node, Operand, Scope, Symbol, TensorType, Unifier, Value, Where
 from graphnet.ir.control import result_types
 from graphnet.ops.table import TABLE, Attrs, Op, infer
@@ -63,7 +65,11 @@ class Emitter:
         Raises:
             ShapeError, DTypeError: the operands do not fit.
         """
-        return _core.emit(self.graph, self.sizes, self._taken, op, operands, attrs, name, scope, where, infer)
+        return _core.emit(self.graph, self.sizes, self._taken, infer, op, operands, attrs, name, scope, where)
+
+    def emit_for(self, node: Node, op: Op, operands: tuple[Any, ...], attrs: Attrs, dtype: DType) -> Value:
+        """Add an operation of the gradient of a node; numbers among the operands are literals of that dtype."""
+        return _core.emit_for(self.graph, self.sizes, self._taken, infer, op, operands, attrs, "grad.", node, dtype)
 
     def control(
         self,

@@ -25,7 +25,6 @@ from graphnet.ir import (
     Operand,
     Shape,
     Symbol,
-    SymbolicDim,
     TensorType,
     Unifier,
     Value,
@@ -94,9 +93,7 @@ class _NodeSite:
         return operand.value if isinstance(operand, Literal) else None
 
     def __call__(self, op: str, *inputs: Any, **attrs: Any) -> Operand:
-        operands = [Literal(i, self.dtype) if isinstance(i, (bool, int, float, SymbolicDim)) else i for i in inputs]
-        node = self.node
-        return self.emitter.emit(TABLE[op], operands, attrs, f"grad.{node.name}", node.scope, node.where)
+        return self.emitter.emit_for(self.node, TABLE[op], inputs, attrs, self.dtype)
 
 
 @collector_paused()
