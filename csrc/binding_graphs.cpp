@@ -234,15 +234,21 @@ PyObject* now(PyObject* operand, PyObject* moved, PyObject* replaced) {
   return operand;
 }
 
-// keep(nodes, start, stops, moved, replaced, types, kept, kept_types): copies nodes up to one that is among the stops
-// and returns its number, or that of nodes in all. A node whose operands are as they were is in both graphs.
+// keep(nodes, start, stops, moved, replaced, types, retyped, kept, kept_types): copies nodes up to one that is among
+// the stops and returns its number, or that of nodes in all. A node whose operands are as they were is in both graphs.
+// Types are the same objects, or what `retyped` has under the ids of those.
 size_t keep(const py::list& nodes, size_t start, const py::object& stops, const py::dict& moved,
-            const py::dict& replaced, const py::dict& types, const py::list& kept, const py::dict& kept_types) {
+            const py::dict& replaced, const py::dict& types, const py::object& retyped, const py::list& kept,
+            const py::dict& kept_types) {
   for (; start < nodes.size(); ++start) {
     const NodeObject* const node = node_at(nodes, start);
     if (PySequence_Contains(stops.ptr(), object(node)) == 1) break;
-    PyObject* const type = found_in(types.ptr(), object(node));
+    PyObject* type = found_in(types.ptr(), object(node));
     if (type == nullptr) throw py::key_error("a node without a type");
+    if (!retyped.is_none()) {
+      type = found_in(retyped.ptr(), owned(PyLong_FromVoidPtr(type)).ptr());
+      if (type == nullptr) throw py::key_error("a type without another one");
+    }
     const Py_ssize_t count = PyTuple_GET_SIZE(node->inputs);
     py::object made = py::reinterpret_borrow<py::object>(object(node));
     for (Py_ssize_t i = 0; i < count; ++i) {
@@ -374,6 +380,36 @@ size_t live(const py::list& nodes, size_t end, const py::set& taken, const py::s
   return end;
 }
 
+// Whether a setting may hold sizes that are no numbers.
+bool may_hold_size(PyObject* value) {
+  PyTypeObject* const kind = Py_TYPE(value);
+  if (kind == &PyTuple_Type) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i)
+      if (may_hold_size(PyTuple_GET_ITEM(value, i))) return true;
+    return false;
+  }
+  return kind != &PyLong_Type && kind != &PyUnicode_Type && kind != &PyBool_Type && kind != &PyFloat_Type &&
+         value != Py_None;
+}
+
+// sized(nodes): those that may hold sizes that are no numbers: in settings, in literals, in blocks.
+py::set sized(const py::list& nodes) {
+  py::set found;
+  for (size_t at = 0; at < nodes.size(); ++at) {
+    const NodeObject* const node = node_at(nodes, at);
+    bool holds = has_blocks(node) || !PyDict_Check(node->attrs);
+    Py_ssize_t place = 0;
+    PyObject* setting = nullptr;
+    while (!holds && PyDict_Next(node->attrs, &place, nullptr, &setting) != 0) holds = may_hold_size(setting);
+    for (Py_ssize_t i = 0; !holds && i < PyTuple_GET_SIZE(node->inputs); ++i) {
+      PyObject* const operand = PyTuple_GET_ITEM(node->inputs, i);
+      holds = Py_TYPE(operand) == ir.literal && may_hold_size(PyTuple_GET_ITEM(operand, 0));
+    }
+    if (holds && PySet_Add(found.ptr(), object(node)) != 0) throw py::error_already_set();
+  }
+  return found;
+}
+
 // -- the boundary: called for every node, where pybind11's way of passing arguments takes as long as the work -----
 
 template <PyObject* (*f)(PyObject* const*), Py_ssize_t count>
@@ -427,6 +463,7 @@ void bind_graphs(py::module_& m) {
   m.def("used", &used);
   m.def("flows", &flows);
   m.def("live", &live);
+  m.def("sized", &sized);
 }
 
 }  // namespace graphnet

@@ -175,11 +175,6 @@ class _Described:
         return {k: v for k, v in self.attrs.items() if k not in ("states", "stacks")} if self.blocks else self.attrs
 
     @property
-    def sources(self) -> tuple[Node, ...]:
-        """The nodes whose results it takes, one entry per use."""
-        return tuple([v.node for v in self.inputs if type(v) is Value])
-
-    @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters it uses, one entry per use."""
         return tuple([p for p in self.inputs if isinstance(p, Parameter)])
@@ -200,7 +195,6 @@ for _name in (
     "__repr__",
     "path",
     "settings",
-    "sources",
     "parameters",
     "describe",
 ):
