@@ -234,39 +234,91 @@ PyObject* now(PyObject* operand, PyObject* moved, PyObject* replaced) {
   return operand;
 }
 
-// keep(nodes, start, stops, moved, replaced, types, retyped, kept, kept_types): copies nodes up to one that is among
-// the stops and returns its number, or that of nodes in all. A node whose operands are as they were is in both graphs.
-// Types are the same objects, or what `retyped` has under the ids of those.
-size_t keep(const py::list& nodes, size_t start, const py::object& stops, const py::dict& moved,
-            const py::dict& replaced, const py::dict& types, const py::object& retyped, const py::list& kept,
-            const py::dict& kept_types) {
+// The operands of a node in a new graph: the same tuple where none is another one there.
+py::object now_all(PyObject* operands, PyObject* moved, PyObject* replaced) {
+  const Py_ssize_t count = PyTuple_GET_SIZE(operands);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    py::object first = owned(now(PyTuple_GET_ITEM(operands, i), moved, replaced));
+    if (first.ptr() == PyTuple_GET_ITEM(operands, i)) continue;
+    py::tuple inputs(static_cast<size_t>(count));
+    for (Py_ssize_t j = 0; j < count; ++j) {
+      PyObject* const operand = PyTuple_GET_ITEM(operands, j);
+      if (j < i) Py_INCREF(operand);
+      PyTuple_SET_ITEM(inputs.ptr(), j,
+                       j < i    ? operand
+                       : j == i ? first.release().ptr()
+                                : owned(now(operand, moved, replaced)).release().ptr());
+    }
+    return std::move(inputs);
+  }
+  return py::reinterpret_borrow<py::object>(operands);
+}
+
+// A graph that is written as a copy of another one with changes.
+struct Rewriting {
+  py::dict moved;      // nodes made anew: the first results of the new ones
+  py::dict replaced;   // other operands for first results of nodes that are left out
+  py::dict types;      // of the old graph's nodes
+  py::object retyped;  // what its types become, by their ids; None where they stay
+  py::list nodes;      // of the new graph, and their types
+  py::dict new_types;
+
+  explicit Rewriting(const py::tuple& state)
+      : moved(state[0]), replaced(state[1]), types(state[2]), retyped(state[3]), nodes(state[4]), new_types(state[5]) {}
+
+  void add(PyObject* old, const py::object& made) const {
+    PyObject* type = found_in(types.ptr(), old);
+    if (type != nullptr && !retyped.is_none()) type = found_in(retyped.ptr(), owned(PyLong_FromVoidPtr(type)).ptr());
+    if (type == nullptr) throw py::key_error("a node without a type");
+    append(nodes.ptr(), made.ptr());
+    put(new_types.ptr(), made.ptr(), type);
+    if (made.ptr() != old) put(moved.ptr(), old, owned(make_value(made.ptr(), 0)).ptr());
+  }
+};
+
+// keep(nodes, start, stops, state): copies nodes up to one that is among the stops and returns its number, or that of
+// nodes in all. A node whose operands are as they were is in both graphs. `state` is what a Rewriting is made of.
+size_t keep(const py::list& nodes, size_t start, const py::object& stops, const py::tuple& state) {
+  const Rewriting graph(state);
   for (; start < nodes.size(); ++start) {
     const NodeObject* const node = node_at(nodes, start);
     if (PySequence_Contains(stops.ptr(), object(node)) == 1) break;
-    PyObject* type = found_in(types.ptr(), object(node));
-    if (type == nullptr) throw py::key_error("a node without a type");
-    if (!retyped.is_none()) {
-      type = found_in(retyped.ptr(), owned(PyLong_FromVoidPtr(type)).ptr());
-      if (type == nullptr) throw py::key_error("a type without another one");
-    }
-    const Py_ssize_t count = PyTuple_GET_SIZE(node->inputs);
+    const py::object inputs = now_all(node->inputs, graph.moved.ptr(), graph.replaced.ptr());
     py::object made = py::reinterpret_borrow<py::object>(object(node));
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      PyObject* const operand = PyTuple_GET_ITEM(node->inputs, i);
-      const py::object first = owned(now(operand, moved.ptr(), replaced.ptr()));
-      if (first.ptr() == operand) continue;
-      const py::tuple inputs(static_cast<size_t>(count));
-      for (Py_ssize_t j = 0; j < count; ++j)
-        PyTuple_SET_ITEM(inputs.ptr(), j,
-                         owned(now(PyTuple_GET_ITEM(node->inputs, j), moved.ptr(), replaced.ptr())).release().ptr());
+    if (inputs.ptr() != node->inputs)
       made = owned(make_node(node->op, inputs.ptr(), node->attrs, node->name, node->scope, node->where, node->blocks));
-      put(moved.ptr(), object(node), owned(make_value(made.ptr(), 0)).ptr());
-      break;
-    }
-    append(kept.ptr(), made.ptr());
-    put(kept_types.ptr(), made.ptr(), type);
+    graph.add(object(node), made);
   }
   return start;
+}
+
+// rewrite(node, op, operands, attrs, state): puts a node of another op, without blocks, in the place of one; operands
+// are the old graph's.
+PyObject* rewrite(PyObject* const* args) {
+  if (!is_node(args[0]) || !PyUnicode_Check(args[1]) || !PyTuple_Check(args[2]) || !PyTuple_Check(args[4]))
+    throw TypeError("rewrite: expects a node, the name of an op, operands, settings, a state");
+  const auto* const node = reinterpret_cast<const NodeObject*>(args[0]);
+  const Rewriting graph(py::reinterpret_borrow<py::tuple>(args[4]));
+  const py::object inputs = now_all(args[2], graph.moved.ptr(), graph.replaced.ptr());
+  graph.add(args[0],
+            owned(make_node(args[1], inputs.ptr(), args[3], node->name, node->scope, node->where, ir.no_blocks)));
+  Py_RETURN_NONE;
+}
+
+// use_counts(nodes): how often operands name each node.
+py::dict use_counts(const py::list& nodes) {
+  py::dict counts;
+  for (size_t at = 0; at < nodes.size(); ++at) {
+    const NodeObject* const node = node_at(nodes, at);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(node->inputs); ++i) {
+      PyObject* const operand = PyTuple_GET_ITEM(node->inputs, i);
+      if (!is_value(operand)) continue;
+      PyObject* const source = reinterpret_cast<PyObject*>(node_of(operand));
+      PyObject* const before = found_in(counts.ptr(), source);
+      put(counts.ptr(), source, owned(PyLong_FromLong(before == nullptr ? 1 : PyLong_AsLong(before) + 1)).ptr());
+    }
+  }
+  return counts;
 }
 
 // -- walking ----------------------------------------------------------------------------------------------------
@@ -455,7 +507,8 @@ void bind_graphs(py::module_& m) {
       method<type_of_boundary, 2>("type_of"), method<setting_key_boundary, 1>("setting_key"),
       method<signature, 3>("signature"),      method<emit, 10>("emit"),
       method<emit_for, 10>("emit_for"),       method<now_boundary, 3>("now"),
-      method<unique_boundary, 2>("unique"),   {nullptr, nullptr, 0, nullptr}};
+      method<rewrite, 5>("rewrite"),          method<unique_boundary, 2>("unique"),
+      {nullptr, nullptr, 0, nullptr}};
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
   m.def("keep", &keep);
   m.def("check", &check);
@@ -464,6 +517,7 @@ void bind_graphs(py::module_& m) {
   m.def("flows", &flows);
   m.def("live", &live);
   m.def("sized", &sized);
+  m.def("use_counts", &use_counts);
 }
 
 }  // namespace graphnet

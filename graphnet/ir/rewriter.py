@@ -29,9 +29,11 @@ class Rewriter:
     def __init__(self, graph: Graph, retyped: Mapping[int, tuple[TensorType, ...]] | None = None) -> None:
         self.graph = graph
         self.result = Graph(graph.name)
-        self._retyped = retyped
         self._moved: dict[Node, Value] = {}  # the first result of the new node, which all its uses share
         self._replaced: dict[Node, Operand] = {}
+        new = self.result
+        self._retyped = retyped
+        self._state = self._moved, self._replaced, graph.types, retyped, new.nodes, new.types
 
     def now(self, operand: Operand) -> Operand:
         """What an operand of the old graph is in the new one."""
@@ -45,13 +47,9 @@ class Rewriter:
     def walk(self, changed: Container[Node]) -> Iterator[Node]:
         """The nodes that change, in order, to be written by the caller; the others are copied."""
         nodes, at = self.graph.nodes, 0
-        while (at := self._keep(nodes, at, changed)) < len(nodes):
+        while (at := _core.keep(nodes, at, changed, self._state)) < len(nodes):
             yield nodes[at]
             at += 1
-
-    def _keep(self, nodes: list[Node], start: int, stops: Container[Node]) -> int:
-        old, new = self.graph.types, self.result
-        return _core.keep(nodes, start, stops, self._moved, self._replaced, old, self._retyped, new.nodes, new.types)
 
     def has(self, node: Node) -> bool:
         """Whether a node of the old graph was copied or replaced."""
@@ -59,7 +57,11 @@ class Rewriter:
 
     def keep(self, node: Node) -> None:
         """Copy a node out of turn."""
-        self._keep([node], 0, ())
+        _core.keep([node], 0, (), self._state)
+
+    def change(self, node: Node, op: str, operands: tuple[Operand, ...], attrs: Mapping[str, object]) -> None:
+        """Put a node of another op in the place of one; operands are the old graph's."""
+        _core.rewrite(node, op, operands, attrs, self._state)
 
     def emit(
         self,
