@@ -198,21 +198,71 @@ PyObject* emit(PyObject* const* args) {
              args[6]);
 }
 
-// emit_for(graph, sizes, taken, infer, op, operands, attrs, prefix, node, dtype): a node that belongs to another one,
-// at its place and named after it. Numbers among the operands become literals of a dtype.
-PyObject* emit_for(PyObject* const* args) {
-  if (!PyTuple_Check(args[5]) || !is_node(args[8])) throw TypeError("emit_for: expects a tuple of operands and a node");
-  const auto* const node = reinterpret_cast<const NodeObject*>(args[8]);
-  const py::tuple inputs(static_cast<size_t>(PyTuple_GET_SIZE(args[5])));
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args[5]); ++i) {
-    PyObject* operand = PyTuple_GET_ITEM(args[5], i);
-    if (PyLong_Check(operand) || PyFloat_Check(operand) || PyObject_TypeCheck(operand, ir.size))
-      operand = owned(make_literal(operand, args[9])).release().ptr();
-    else
-      Py_INCREF(operand);
-    PyTuple_SET_ITEM(inputs.ptr(), i, operand);
+// -- gradients --------------------------------------------------------------------------------------------------
+
+// gradient_key(node, types, wanted, g): what nodes have in common whose gradients are the same operations: the op, its
+// settings, the operands' types or the numbers that they are, which of them are wanted, and the type of what arrives.
+// None where a setting cannot be a key.
+PyObject* gradient_key(PyObject* const* args) {
+  if (!is_node(args[0]) || !PyDict_Check(args[1])) throw TypeError("gradient_key: expects a node and types of nodes");
+  const auto* const node = reinterpret_cast<const NodeObject*>(args[0]);
+  const Py_ssize_t count = PyTuple_GET_SIZE(node->inputs);
+  py::tuple key(static_cast<size_t>(2 * count + 3));
+  try {
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      PyObject* const operand = PyTuple_GET_ITEM(node->inputs, i);
+      const bool number = Py_TYPE(operand) == ir.literal;
+      py::object type = type_of(args[1], operand);
+      if (number) type = pair(type.ptr(), setting_key(PyTuple_GET_ITEM(operand, 0)));
+      PyTuple_SET_ITEM(key.ptr(), 2 * i, type.release().ptr());
+      PyTuple_SET_ITEM(key.ptr(), 2 * i + 1, py::bool_(!number && in_set(args[2], operand)).release().ptr());
+    }
+    PyTuple_SET_ITEM(key.ptr(), 2 * count, py::reinterpret_borrow<py::object>(node->op).release().ptr());
+    PyTuple_SET_ITEM(key.ptr(), 2 * count + 1, setting_key(node->attrs).release().ptr());
+    PyTuple_SET_ITEM(key.ptr(), 2 * count + 2, type_of(args[1], args[3]).release().ptr());
+    return key.release().ptr();
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_TypeError)) throw;
   }
-  return add(args, inputs, owned(PyUnicode_Concat(args[7], node->name)), node->scope, node->where, args[6]);
+  Py_RETURN_NONE;
+}
+
+// replay(graph, taken, steps, results, node, g): adds the operations that a node's gradient consists of, at its place
+// and named after it, and returns some of their results. Each step is (op, operands, settings, types); operands and
+// results are literals, None, or numbers: of the node's operands from 0 on, then its result, then what arrives, then
+// the steps.
+PyObject* replay(PyObject* const* args) {
+  if (!PyDict_Check(args[1]) || !PyTuple_Check(args[2]) || !PyTuple_Check(args[3]) || !is_node(args[4]))
+    throw TypeError("replay: expects a graph, names, steps, results, a node and an operand");
+  const py::object nodes = attribute(args[0], ir.nodes), types = attribute(args[0], ir.table);
+  if (!PyList_Check(nodes.ptr()) || !PyDict_Check(types.ptr())) throw TypeError("replay: expects a graph");
+  const auto* const node = reinterpret_cast<const NodeObject*>(args[4]);
+  std::vector<py::object> values;
+  for (const py::handle operand : py::reinterpret_borrow<py::tuple>(node->inputs))
+    values.push_back(py::reinterpret_borrow<py::object>(operand));
+  values.push_back(owned(make_value(args[4], 0)));
+  values.push_back(py::reinterpret_borrow<py::object>(args[5]));
+  const auto value_of = [&values](PyObject* operand) {
+    return PyLong_CheckExact(operand) ? values.at(PyLong_AsSize_t(operand))
+                                      : py::reinterpret_borrow<py::object>(operand);
+  };
+  const auto values_of = [&value_of](PyObject* operands) {
+    py::tuple found(static_cast<size_t>(PyTuple_GET_SIZE(operands)));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(operands); ++i)
+      PyTuple_SET_ITEM(found.ptr(), i, value_of(PyTuple_GET_ITEM(operands, i)).release().ptr());
+    return found;
+  };
+  const py::object wish = owned(PyUnicode_FromFormat("grad.%U", node->name));
+  for (const py::handle item : py::reinterpret_borrow<py::tuple>(args[2])) {
+    PyObject* const step = item.ptr();
+    const py::object made = owned(make_node(PyTuple_GET_ITEM(step, 0), values_of(PyTuple_GET_ITEM(step, 1)).ptr(),
+                                            PyTuple_GET_ITEM(step, 2), unique(args[1], wish).ptr(), node->scope,
+                                            node->where, ir.no_blocks));
+    append(nodes.ptr(), made.ptr());
+    put(types.ptr(), made.ptr(), PyTuple_GET_ITEM(step, 3));
+    values.push_back(owned(make_value(made.ptr(), 0)));
+  }
+  return values_of(args[3]).release().ptr();
 }
 
 // -- rewriting --------------------------------------------------------------------------------------------------
@@ -504,11 +554,11 @@ PyMethodDef method(const char* name) {
 
 void bind_graphs(py::module_& m) {
   static PyMethodDef methods[] = {
-      method<type_of_boundary, 2>("type_of"), method<setting_key_boundary, 1>("setting_key"),
-      method<signature, 3>("signature"),      method<emit, 10>("emit"),
-      method<emit_for, 10>("emit_for"),       method<now_boundary, 3>("now"),
-      method<rewrite, 5>("rewrite"),          method<unique_boundary, 2>("unique"),
-      {nullptr, nullptr, 0, nullptr}};
+      method<type_of_boundary, 2>("type_of"),  method<setting_key_boundary, 1>("setting_key"),
+      method<signature, 3>("signature"),       method<emit, 10>("emit"),
+      method<gradient_key, 4>("gradient_key"), method<replay, 6>("replay"),
+      method<now_boundary, 3>("now"),          method<rewrite, 5>("rewrite"),
+      method<unique_boundary, 2>("unique"),    {nullptr, nullptr, 0, nullptr}};
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
   m.def("keep", &keep);
   m.def("check", &check);

@@ -186,17 +186,6 @@ PyType_Slot kValueSlots[] = {
 
 PyType_Spec kValueSpec = {"graphnet.ir.nodes.Value", sizeof(ValueObject), 0, Py_TPFLAGS_DEFAULT, kValueSlots};
 
-// An instance of a named tuple of two fields.
-PyObject* make_pair(PyTypeObject* type, PyObject* first, PyObject* second) {
-  PyObject* const pair = type->tp_alloc(type, 2);
-  if (pair == nullptr) return nullptr;
-  Py_INCREF(first);
-  Py_INCREF(second);
-  PyTuple_SET_ITEM(pair, 0, first);
-  PyTuple_SET_ITEM(pair, 1, second);
-  return pair;
-}
-
 PyTypeObject* made(PyType_Spec* spec) {
   auto* const type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(spec));
   if (type == nullptr) throw py::error_already_set();
@@ -235,12 +224,15 @@ PyObject* make_node(PyObject* op, PyObject* inputs, PyObject* attrs, PyObject* n
   return reinterpret_cast<PyObject*>(node);
 }
 
-PyObject* make_literal(PyObject* value, PyObject* dtype) { return make_pair(ir.literal, value, dtype); }
-
 PyObject* tensor_type(PyObject* shape, PyObject* dtype) {
   constexpr Py_ssize_t kKept = 1 << 16;  // ever other shapes may come
-  PyObject* const type = make_pair(ir.type, shape, dtype);
-  if (type == nullptr || !all_numbers(shape)) return type;
+  PyObject* const type = ir.type->tp_alloc(ir.type, 2);
+  if (type == nullptr) return nullptr;
+  Py_INCREF(shape);
+  Py_INCREF(dtype);
+  PyTuple_SET_ITEM(type, 0, shape);
+  PyTuple_SET_ITEM(type, 1, dtype);
+  if (!all_numbers(shape)) return type;
   if (PyDict_GET_SIZE(ir.types) >= kKept) PyDict_Clear(ir.types);
   PyObject* const known = PyDict_SetDefault(ir.types, type, type);
   Py_XINCREF(known);
@@ -282,10 +274,9 @@ void bind_nodes(py::module_& m) {
   for (const auto& [place, text] : names) *place = PyUnicode_InternFromString(text);
   m.attr("Node") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(ir.node));
   m.attr("Value") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(ir.value));
-  m.def("set_node_classes", [](const py::type& literal, const py::type& type, const py::type& size) {
+  m.def("set_node_classes", [](const py::type& literal, const py::type& type) {
     ir.literal = held(literal);
     ir.type = held(type);
-    ir.size = held(size);
   });
 }
 

@@ -19,7 +19,7 @@ struct ValueObject {
 // import, and held for ever.
 struct NodeClasses {
   PyTypeObject *node = nullptr, *value = nullptr;
-  PyTypeObject *literal = nullptr, *type = nullptr, *size = nullptr;  // of graphnet.ir
+  PyTypeObject *literal = nullptr, *type = nullptr;  // of graphnet.ir
   PyObject* types = nullptr;  // every TensorType of known sizes that was asked for
   PyObject *no_attrs = nullptr, *no_name = nullptr, *no_blocks = nullptr;
   // names of attributes
@@ -41,9 +41,6 @@ PyObject* make_node(PyObject* op, PyObject* inputs, PyObject* attrs, PyObject* n
 
 // The TensorType of this shape and dtype, one object for all that are equal and of known sizes.
 PyObject* tensor_type(PyObject* shape, PyObject* dtype);
-
-// A number, or a size that is not known yet, as a Literal.
-PyObject* make_literal(PyObject* value, PyObject* dtype);
 
 // Whether all sizes of a shape are numbers.
 bool all_numbers(PyObject* shape);

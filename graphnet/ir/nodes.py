@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from graphnet import _core
 from graphnet._core import Node, Value
 from graphnet.dtypes import DType
-from graphnet.ir.dims import Dim, Shape, SymbolicDim, render_shape
+from graphnet.ir.dims import Dim, Shape, render_shape
 
 if TYPE_CHECKING:
     from graphnet.ir.graph import Graph
@@ -202,4 +202,4 @@ for _name in (
 
 Operand: TypeAlias = "Value | Constant | Literal"
 
-_core.set_node_classes(Literal, TensorType, SymbolicDim)
+_core.set_node_classes(Literal, TensorType)

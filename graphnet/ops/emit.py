@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphnet import _core
-from graphnet.dtypes import DType
 from graphnet.ir import Graph, Node, Operand, Scope, Symbol, TensorType, Unifier, Value, Where
 from graphnet.ir.control import result_types
 from graphnet.ops.table import TABLE, Attrs, Op, infer
@@ -67,9 +66,9 @@ class Emitter:
         """
         return _core.emit(self.graph, self.sizes, self._taken, infer, op, operands, attrs, name, scope, where)
 
-    def emit_for(self, node: Node, op: Op, operands: tuple[Any, ...], attrs: Attrs, dtype: DType) -> Value:
-        """Add an operation of the gradient of a node; numbers among the operands are literals of that dtype."""
-        return _core.emit_for(self.graph, self.sizes, self._taken, infer, op, operands, attrs, "grad.", node, dtype)
+    def replay(self, steps: tuple[Any, ...], results: tuple[Any, ...], node: Node, g: Operand) -> tuple[Any, ...]:
+        """Add the operations of a node's gradient (`graphnet.passes.gradient`), and give some of their results."""
+        return _core.replay(self.graph, self._taken, steps, results, node, g)
 
     def control(
         self,
