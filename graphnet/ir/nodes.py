@@ -80,6 +80,9 @@ class Literal(NamedTuple):
         return str(self.value)
 
 
+_LONG = 250  # characters of a path; beyond it is put together whenever someone asks, as nests may be deep
+
+
 class Scope:
     """One call of a module: where in the module tree it happened, and of what class.
 
@@ -101,10 +104,38 @@ class Scope:
     @property
     def path(self) -> str:
         """The path from the root, with `name` as its last part."""
-        if self._path is None:
-            parent = self.parent.path if self.parent is not None else ""
-            self._path = f"{parent}.{self.name}" if parent and self.name else parent or self.name
-        return self._path
+        return self._path if self._path is not None else self._joined(None)
+
+    @property
+    def label(self) -> str:
+        """The path, or the end of it where that is long: what nodes in deep nests are named after."""
+        return self._path if self._path is not None else self._joined(_LONG)
+
+    def _joined(self, most: int | None) -> str:
+        """The path, of which no more than so many characters are wanted; kept if it is short."""
+        parts: list[str] = []
+        size, at = -1, self
+        while True:
+            if at._path is not None or at.parent is None:
+                part, end = at._path if at._path is not None else at.name, True
+            else:
+                part, end = at.name, False
+            if part:
+                size += len(part) + 1
+                if most is not None and size > most and parts:
+                    return "..." + ".".join(reversed(parts))
+                parts.append(part)
+            if end:
+                break
+            assert at.parent is not None
+            at = at.parent
+        path = ".".join(reversed(parts))
+        if len(path) <= _LONG:
+            self._path = path
+        return path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Scope, (self.parent, self.name, self.cls, self.where, self.library)
 
     def __str__(self) -> str:
         place = f"{self.cls}, {self.where}" if self.where else self.cls

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Container, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
 from graphnet.ir import Scope, Where
 from graphnet.nn.changes import structure_version
+from graphnet.nn.registry import tree
 from graphnet.places import stack_depth
 
 __all__ = [
@@ -25,16 +26,33 @@ def name_within(parent: Any, child: Any) -> str:
     """The path of a module below the one that calls it; of a plain list's item, where it is kept there."""
     known = parent.__dict__.get("_names")
     entry = known[1].get(id(child)) if known is not None and known[0] == structure_version() else None
-    if entry is None or entry[1] is not child:
-        names: dict[int, tuple[str, Any]] = {}
-        for path, module in parent.named_modules():
-            names.setdefault(id(module), (path, module))
-        for owner_path, owner in parent.named_modules():
-            for path, module in unregistered(owner):
-                names.setdefault(id(module), (f"{owner_path}.{path}" if owner_path else path, module))
+    if entry is None or entry[2] is not child:
+        names: dict[int, _Named] = {}
+        ways: list[_Named] = []  # from the parent to the module, by depth
+        lists: list[tuple[_Named, str, Any]] = []
+        for depth, name, module in tree(parent):
+            del ways[depth:]
+            ways.append((ways[-1] if ways else None, name, module))
+            names.setdefault(id(module), ways[-1])
+            lists.extend((ways[-1], path, item) for path, item in unregistered(module))
+        for owner, path, module in lists:
+            names.setdefault(id(module), (owner, path, module))
         parent.__dict__["_names"] = (structure_version(), names)
-        entry = names.setdefault(id(child), (type(child).__name__, child))
-    return str(entry[0])
+        entry = names.setdefault(id(child), (None, type(child).__name__, child))
+    if entry[0] is None:
+        return entry[1]
+    parts: list[str] = []
+    at: _Named | None = entry
+    while at is not None:
+        if at[1]:
+            parts.append(at[1])
+        at = at[0]
+    path = ".".join(reversed(parts))
+    parent.__dict__["_names"][1][id(child)] = (None, path, child)
+    return path
+
+
+_Named: TypeAlias = "tuple[_Named | None, str, Any]"  # the one around it, the name there, the module
 
 
 def _others(module: Any) -> list[tuple[str, Any]]:
@@ -115,18 +133,20 @@ def _warn_graph(module: Any, scope: Scope) -> None:
 
 def warn_unreached(module: Any, reached: Container[Any] = ()) -> None:
     """Say which lazy layers a forward pass did not reach; `reached` holds parameters that it did."""
-    left: dict[str, None] = {}
-    for path, m in module.named_modules():
-        for p in m._parameters.values():
-            if p is not None and p._lazy is not None and p not in reached:
-                left[f"{path} ({type(m).__name__}, {m._where})"] = None
-    if left:
+    if any(_unknown(m, reached) for m in module.modules()):
+        left = [
+            f"{path} ({type(m).__name__}, {m._where})" for path, m in module.named_modules() if _unknown(m, reached)
+        ]
         warnings.warn(
             f"forward of {type(module).__name__} did not reach {', '.join(left)}: "
             "the sizes of these lazy layers are still unknown",
             UnreachedLazyWarning,
             stacklevel=stack_depth(),
         )
+
+
+def _unknown(module: Any, reached: Container[Any]) -> bool:
+    return any(p is not None and p._lazy is not None and p not in reached for p in module._parameters.values())
 
 
 def free_name(name: str, taken: set[str]) -> str:
