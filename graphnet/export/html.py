@@ -174,14 +174,14 @@ class _Page:
                 assert scope is not None
                 types = type_text([t for n in self._results(nodes) for t in self.graph.types[self.graph.nodes[n]]])
                 details = [
-                    ("module", f"{scope.path} ({scope.cls})"),
+                    ("module", f"{scope.label} ({scope.cls})"),
                     ("result", types),
                     ("holds", plural(len(nodes), "operation")),
                     *self._cost(nodes),
                     *self._place(scope.where),
                 ]
-                label = [scope.path or self.graph.name, scope.cls, types]
-                done[now.number] = [self._holder(label, inside, details, [scope.path])]
+                label = [scope.label or self.graph.name, scope.cls, types]
+                done[now.number] = [self._holder(label, inside, details, [scope.label])]
                 if now.loop:
                     self.items[-1]["r"] = 1
         return done[call.number]
@@ -213,7 +213,7 @@ class _Page:
 
     def _title(self, item: Item) -> str:
         if isinstance(item, Call):
-            return (item.scope.path if item.scope is not None else "") or self.graph.name
+            return (item.scope.label if item.scope is not None else "") or self.graph.name
         return self.graph.nodes[item].name
 
     def _rows(self, numbers: list[int]) -> list[int]:
@@ -247,7 +247,7 @@ class _Page:
         where = node.where or (scope.where if scope is not None else None)
         details = [
             ("node", signature(graph, node)),
-            ("module", f"{node.path} ({node.scope.cls})" if node.scope is not None and node.path else ""),
+            ("module", f"{node.label} ({node.scope.cls})" if node.scope is not None and node.label else ""),
             ("result", types + self._dtypes(index)),
             *self._cost([index]),
             *self._place(where),
@@ -256,9 +256,9 @@ class _Page:
         if scope is not None:
             kind = "weights" if self.links.weights[index] else "plain"
             kind = "fused" if op_kind(node.op) == "fused" else kind
-            label = [scope.path or graph.name, scope.cls if scope.cls != scope.path else ""]
+            label = [scope.label or graph.name, scope.cls if scope.cls != scope.label else ""]
             label += [operation if kind == "fused" else "", types]
-            names.append(scope.path)
+            names.append(scope.label)
         else:
             kind, label = op_kind(node.op), [operation, node.name if node.name != operation else "", types]
         self.of[index] = len(self.items)

@@ -77,7 +77,7 @@ def _row(graph: Graph, item: Item, indices: list[int], users: dict[Parameter, st
     last = nodes[-1]
     path, cls = last.name, last.op
     if isinstance(item, Call) and item.scope is not None:
-        path, cls = item.scope.path or graph.name, item.scope.cls
+        path, cls = item.scope.label or graph.name, item.scope.cls
     new: list[Parameter] = []
     old: list[Parameter] = []
     for parameter in dict.fromkeys(p for node in nodes for p in node.parameters):
@@ -97,7 +97,7 @@ def _within(node: Node) -> str:
     scope = node.scope
     while scope is not None and (scope.cls not in LOOPS or scope.library):
         scope = scope.parent
-    return scope.path if scope is not None and node.op not in LOOPS else ""
+    return scope.label if scope is not None and node.op not in LOOPS else ""
 
 
 def _size(parameters: list[Parameter]) -> Dim:

@@ -15,7 +15,19 @@ from graphnet.ir.dims import (
     symbols,
 )
 from graphnet.ir.graph import Edge, Graph
-from graphnet.ir.nodes import Constant, Literal, Node, Operand, Origin, Parameter, Scope, TensorType, Value, Where
+from graphnet.ir.nodes import (
+    Constant,
+    Literal,
+    Node,
+    Operand,
+    Origin,
+    Parameter,
+    Scope,
+    TensorType,
+    Value,
+    Where,
+    shortened,
+)
 from graphnet.ir.rewriter import Rewriter, rewrite_blocks
 
 __all__ = [
@@ -47,6 +59,7 @@ __all__ = [
     "product",
     "render_shape",
     "rewrite_blocks",
+    "shortened",
     "substitute",
     "symbols",
 ]

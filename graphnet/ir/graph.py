@@ -63,8 +63,7 @@ class Graph:
         return {"_scopes": list(scopes), **self.__dict__}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        del self.__dict__["_scopes"]
+        self.__dict__.update({name: value for name, value in state.items() if name != "_scopes"})
 
     def add(self, node: Node, types: tuple[TensorType, ...]) -> Node:
         """Append a node whose operands are in the graph already."""

@@ -12,7 +12,19 @@ from graphnet.ir.dims import Dim, Shape, render_shape
 if TYPE_CHECKING:
     from graphnet.ir.graph import Graph
 
-__all__ = ["Constant", "Literal", "Node", "Operand", "Origin", "Parameter", "Scope", "TensorType", "Value", "Where"]
+__all__ = [
+    "Constant",
+    "Literal",
+    "Node",
+    "Operand",
+    "Origin",
+    "Parameter",
+    "Scope",
+    "TensorType",
+    "Value",
+    "Where",
+    "shortened",
+]
 
 
 class Where(NamedTuple):
@@ -80,7 +92,14 @@ class Literal(NamedTuple):
         return str(self.value)
 
 
-_LONG = 250  # characters of a path; beyond it is put together whenever someone asks, as nests may be deep
+_LONG = 250  # characters of a path that is kept; longer ones are put together when asked for, as nests may be deep
+
+
+def shortened(path: str) -> str:
+    """A path, or the end of it where it is long: of modules nested hundreds deep."""
+    if len(path) <= _LONG:
+        return path
+    return "..." + path[path.find(".", len(path) - _LONG - 1) + 1 :]
 
 
 class Scope:
@@ -115,31 +134,27 @@ class Scope:
         """The path, of which no more than so many characters are wanted; kept if it is short."""
         parts: list[str] = []
         size, at = -1, self
-        while True:
-            if at._path is not None or at.parent is None:
-                part, end = at._path if at._path is not None else at.name, True
-            else:
-                part, end = at.name, False
+        while most is None or size <= most:
+            known = at._path if at._path is not None else at.name if at.parent is None else None
+            part = at.name if known is None else known
             if part:
                 size += len(part) + 1
-                if most is not None and size > most and parts:
-                    return "..." + ".".join(reversed(parts))
                 parts.append(part)
-            if end:
+            if known is not None:
                 break
             assert at.parent is not None
             at = at.parent
         path = ".".join(reversed(parts))
-        if len(path) <= _LONG:
+        if size <= _LONG:
             self._path = path
-        return path
+        return path if most is None else shortened(path)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Scope, (self.parent, self.name, self.cls, self.where, self.library)
 
     def __str__(self) -> str:
         place = f"{self.cls}, {self.where}" if self.where else self.cls
-        return f"{self.path} ({place})" if self.path else f"{self.cls} ({self.where})" if self.where else self.cls
+        return f"{self.label} ({place})" if self.label else f"{self.cls} ({self.where})" if self.where else self.cls
 
 
 class Origin(NamedTuple):
@@ -155,7 +170,7 @@ class Origin(NamedTuple):
             return "input" if self.name == "input" else f"input {self.name}"
         if self.scope is not None and self.scope.library:
             return str(self.scope)
-        inside = f" in {self.scope}" if self.scope is not None and self.scope.path else ""
+        inside = f" in {self.scope}" if self.scope is not None and self.scope.label else ""
         place = f" ({self.where})" if self.where else ""
         return f"{self.op}{place}{inside}"
 
@@ -230,6 +245,11 @@ class Node(_Fields):
     def path(self) -> str:
         """The path of the module call that the node belongs to; empty at the top."""
         return self.scope.path if self.scope is not None else ""
+
+    @property
+    def label(self) -> str:
+        """The path, or the end of it where that is long."""
+        return self.scope.label if self.scope is not None else ""
 
     @property
     def settings(self) -> Mapping[str, object]:

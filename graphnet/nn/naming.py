@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator
 from typing import Any, TypeAlias
 
 from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
-from graphnet.ir import Scope, Where
+from graphnet.ir import Scope, Where, shortened
 from graphnet.nn.changes import structure_version
 from graphnet.nn.registry import tree
 from graphnet.places import stack_depth
@@ -149,24 +149,29 @@ def _unknown(module: Any, reached: Container[Any]) -> bool:
     return any(p is not None and p._lazy is not None and p not in reached for p in module._parameters.values())
 
 
-def free_name(name: str, taken: set[str]) -> str:
-    """The name, with a number behind it where it is taken."""
-    number, found = 2, name
+def free_name(name: str, taken: dict[str, int]) -> str:
+    """The name, with a number behind it where it is taken; it is taken then."""
+    number, found = taken.get(name, 1), name
     while found in taken:
-        found, number = f"{name}#{number}", number + 1
+        number += 1
+        found = f"{name}#{number}"
+    taken[name], taken[found] = number, 1
     return found
 
 
 def parameter_names(root: Any) -> dict[Any, str]:
-    """Every parameter below a module with its path, those in plain lists too; the first path counts."""
+    """Every parameter below a module with its path, those in plain lists too; the first path counts.
+
+    Long paths are shortened, as in a deep nest they would fill the memory.
+    """
     names: dict[Any, str] = {}
-    modules = list(root.named_modules())
-    for path, module in modules:
+    for path, module in root.named_modules():
         for name, parameter in module._parameters.items():
             if parameter is not None and parameter not in names:
-                names[parameter] = f"{path}.{name}" if path else name
-    for owner_path, owner in modules:
+                names[parameter] = f"{shortened(path)}.{name}" if path else name
+    for owner_path, owner in root.named_modules():
         for path, module in unregistered(owner):
             for name, parameter in module.named_parameters():
-                names.setdefault(parameter, f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}")
+                whole = f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}"
+                names.setdefault(parameter, shortened(whole))
     return names
