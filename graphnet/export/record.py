@@ -22,6 +22,7 @@ class Calls:
 
     def __init__(self) -> None:
         self.numbers: dict[Scope, int] = {}
+        self._calls: dict[Scope, tuple[str, str, int]] = {}
         self.rows: list[dict[str, Any]] = []
 
     def number(self, scope: Scope | None) -> int | None:
@@ -51,7 +52,10 @@ class Calls:
         self.number(scope)
         calls: list[tuple[str, str, int]] = []
         while scope is not None:
-            calls.append((scope.label, scope.cls, self.numbers[scope]))
+            call = self._calls.get(scope)
+            if call is None:
+                call = self._calls[scope] = (scope.label, scope.cls, self.numbers[scope])
+            calls.append(call)
             scope = scope.parent
         return tuple(reversed(calls))
 
@@ -90,9 +94,9 @@ class Records:
             "attrs": dict(node.attrs),
             "shapes": [tuple(t.shape) for t in types],
             "dtypes": [t.dtype.name for t in types],
-            "call": self.calls.number(node.scope),
             "where": tuple(node.where) if node.where is not None else None,
             "operands": [self.operand(operand) for operand in node.inputs],
+            "call": self.calls.number(node.scope),
         }
 
     def whole(self, graph: Graph) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class _Unfolder:
             return scope  # of the graph itself: nothing moves
         for old in reversed(missing):
             found = scopes[old] = Scope(found, old.name, old.cls, old.where, old.library)
-            found._path = old.label  # what the module is called, wherever it is called from
+            found._label = old.label  # what the module is called, wherever it is called from
         return found
 
     def _blocks(self, graph: Graph, node: Node, scope: Scope | None, values: dict[Value, Operand]) -> None:

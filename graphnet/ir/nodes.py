@@ -92,14 +92,19 @@ class Literal(NamedTuple):
         return str(self.value)
 
 
-_LONG = 250  # characters of a path that is kept; longer ones are put together when asked for, as nests may be deep
+_LONG = 250  # characters of a path that is shown, and kept
+_LEFT_OUT = "..."
 
 
 def shortened(path: str) -> str:
-    """A path, or the end of it where it is long: of modules nested hundreds deep."""
-    if len(path) <= _LONG:
+    """A path, or the end of it where it is long: where modules are nested hundreds deep.
+
+    All paths of a deep nest together would fill the memory. What is shortened may be made longer and shortened again.
+    """
+    left_out = path.startswith(_LEFT_OUT)
+    if len(path) - len(_LEFT_OUT) * left_out <= _LONG:
         return path
-    return "..." + path[path.find(".", len(path) - _LONG - 1) + 1 :]
+    return _LEFT_OUT + path[path.find(".", len(path) - _LONG - 1) + 1 :]
 
 
 class Scope:
@@ -110,7 +115,7 @@ class Scope:
     when someone asks.
     """
 
-    __slots__ = ("_path", "cls", "library", "name", "parent", "where")
+    __slots__ = ("_label", "cls", "library", "name", "parent", "where")
 
     def __init__(self, parent: Scope | None, name: str, cls: str, where: Where | None, library: bool = False) -> None:
         self.parent = parent
@@ -118,36 +123,36 @@ class Scope:
         self.cls = cls
         self.where = where
         self.library = library
-        self._path: str | None = None
+        self._label: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The path, or the end of it where that is long (see `shortened`)."""
+        if self._label is None:
+            missing: list[Scope] = []
+            at: Scope | None = self
+            while at is not None and at._label is None:
+                missing.append(at)
+                at = at.parent
+            label = at._label or "" if at is not None else ""
+            for scope in reversed(missing):
+                if scope.name:
+                    label = shortened(f"{label}.{scope.name}" if label else scope.name)
+                scope._label = label
+        return self._label or ""
 
     @property
     def path(self) -> str:
         """The path from the root, with `name` as its last part."""
-        return self._path if self._path is not None else self._joined(None)
-
-    @property
-    def label(self) -> str:
-        """The path, or the end of it where that is long: what nodes in deep nests are named after."""
-        return self._path if self._path is not None else self._joined(_LONG)
-
-    def _joined(self, most: int | None) -> str:
-        """The path, of which no more than so many characters are wanted; kept if it is short."""
+        if not self.label.startswith(_LEFT_OUT):
+            return self.label
         parts: list[str] = []
-        size, at = -1, self
-        while most is None or size <= most:
-            known = at._path if at._path is not None else at.name if at.parent is None else None
-            part = at.name if known is None else known
-            if part:
-                size += len(part) + 1
-                parts.append(part)
-            if known is not None:
-                break
-            assert at.parent is not None
+        at: Scope | None = self
+        while at is not None:
+            if at.name:
+                parts.append(at.name)
             at = at.parent
-        path = ".".join(reversed(parts))
-        if size <= _LONG:
-            self._path = path
-        return path if most is None else shortened(path)
+        return ".".join(reversed(parts))
 
     def __reduce__(self) -> tuple[object, ...]:
         return Scope, (self.parent, self.name, self.cls, self.where, self.library)
