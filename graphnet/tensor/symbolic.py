@@ -369,7 +369,8 @@ def node_name(op: str, scope: Scope | None, named: set[Scope]) -> str:
     """The path of a library layer, for its first operation; else the path and the operation's name."""
     if scope is None:
         return op
-    if scope.library and scope.path and scope not in named:
+    label = scope.label
+    if scope.library and label and scope not in named:
         named.add(scope)
-        return scope.path
-    return f"{scope.path}.{op}" if scope.path else op
+        return label
+    return f"{label}.{op}" if label else op
