@@ -87,6 +87,8 @@ bool has_learnt(py::handle sizes) { return PyObject_IsTrue(attribute(sizes, ir.v
 
 py::object pair(PyObject* a, const py::object& b) { return py::make_tuple(py::handle(a), b); }
 
+}  // namespace
+
 // A setting as a key: 1, 1.0 and True differ, and so do 0.0 and -0.0. TypeError where it cannot be one.
 py::object setting_key(PyObject* value) {
   const auto itself = [value] { return py::reinterpret_borrow<py::object>(value); };
@@ -114,6 +116,8 @@ py::object setting_key(PyObject* value) {
   if (PyObject_Hash(value) == -1) throw py::error_already_set();
   return pair(type, itself());
 }
+
+namespace {
 
 // What an inferred type is kept under: the operation, the operands' types, which are in the key already, and its
 // settings. Of an update, of which there are thousands, the settings are its number.
@@ -372,7 +376,8 @@ PyObject* type_of_boundary(PyObject* const* args) {
 PyObject* setting_key_boundary(PyObject* const* args) { return setting_key(args[0]).release().ptr(); }
 
 PyObject* unique_boundary(PyObject* const* args) {
-  if (!PyDict_Check(args[0]) || !PyUnicode_Check(args[1])) throw TypeError("unique: expects a dict of names and a name");
+  if (!PyDict_Check(args[0]) || !PyUnicode_Check(args[1]))
+    throw TypeError("unique: expects a dict of names and a name");
   return unique(args[0], py::reinterpret_borrow<py::object>(args[1])).release().ptr();
 }
 
@@ -394,8 +399,8 @@ void bind_graphs(py::module_& m) {
   static PyMethodDef methods[] = {
       method<type_of_boundary, 2>("type_of"), method<setting_key_boundary, 1>("setting_key"),
       method<signature, 3>("signature"),      method<emit, 10>("emit"),
-      method<now_boundary, 3>("now"),
-                                  method<unique_boundary, 2>("unique"),         {nullptr, nullptr, 0, nullptr}};
+      method<now_boundary, 3>("now"),         method<unique_boundary, 2>("unique"),
+      {nullptr, nullptr, 0, nullptr}};
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
   m.def("keep", &keep);
   m.def("check", &check);
