@@ -87,6 +87,8 @@ bool has_learnt(py::handle sizes) { return PyObject_IsTrue(attribute(sizes, ir.v
 
 py::object pair(PyObject* a, const py::object& b) { return py::make_tuple(py::handle(a), b); }
 
+}  // namespace
+
 // A setting as a key: 1, 1.0 and True differ, and so do 0.0 and -0.0. TypeError where it cannot be one.
 py::object setting_key(PyObject* value) {
   const auto itself = [value] { return py::reinterpret_borrow<py::object>(value); };
@@ -114,6 +116,8 @@ py::object setting_key(PyObject* value) {
   if (PyObject_Hash(value) == -1) throw py::error_already_set();
   return pair(type, itself());
 }
+
+namespace {
 
 // What an inferred type is kept under: the operation, the operands' types, which are in the key already, and its
 // settings. Of an update, of which there are thousands, the settings are its number.

@@ -45,6 +45,9 @@ PyObject* tensor_type(PyObject* shape, PyObject* dtype);
 // Whether all sizes of a shape are numbers.
 bool all_numbers(PyObject* shape);
 
+// A setting as a key; TypeError where it cannot be one.
+py::object setting_key(PyObject* value);
+
 void bind_nodes(py::module_& m);
 void bind_graphs(py::module_& m);
 void bind_traces(py::module_& m);

@@ -7,6 +7,7 @@
 #include "binding.h"
 #include "binding_guards.h"
 #include "binding_nodes.h"
+#include "binding_program.h"
 #include "check.h"
 #include "core.h"
 #include "kernels.h"
@@ -206,6 +207,8 @@ PYBIND11_MODULE(_core, m) {
   bind_traces(m);
   bind_guards(m);
   bind_programs(m);
+  bind_plans(m);
+  bind_builder(m);
   m.def("set_matmul_precision", &set_precision, py::arg("precision"));
   m.def("get_matmul_precision", &get_precision);
   m.def("probe", [] {

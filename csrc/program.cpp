@@ -46,21 +46,19 @@ void expect(const View& view, DType dtype, const char* what) {
 
 int Program::add(int kernel, std::vector<View> in, std::vector<View> out, std::vector<double> params) {
   check_call(call_of(in, out, params, kernel), kernel_info(kernel));
-  steps_.push_back({Kind::call, kernel, std::move(in), std::move(out), std::move(params)});
-  return size() - 1;
+  return push_back({Kind::call, kernel, std::move(in), std::move(out), std::move(params)});
 }
 
 int Program::add_group(std::vector<View> in, std::vector<View> out, const std::vector<Group::Operation>& operations,
                        const std::vector<int>& results) {
   auto group = std::make_shared<const Group>(in, out, operations, results);
-  steps_.push_back({Kind::group, -1, std::move(in), std::move(out), {}, std::move(group)});
-  return size() - 1;
+  return push_back({Kind::group, -1, std::move(in), std::move(out), {}, std::move(group)});
 }
 
 int Program::control(Kind kind, std::vector<View> in, std::vector<View> out) {
-  steps_.push_back({kind, -1, std::move(in), std::move(out), {}});
+  const int step = push_back({kind, -1, std::move(in), std::move(out), {}});
   steps_.back().middle = steps_.back().end = size();
-  return size() - 1;
+  return step;
 }
 
 int Program::open_branch(const View& condition) {
@@ -95,6 +93,7 @@ void Program::middle(int step, const View& condition) {
   if (s.kind == Kind::loop) {
     expect(condition, DType::b8, "the condition of a loop");
     s.in = {condition};
+    watch(s.in[0]);
   }
   s.middle = size();
 }
@@ -132,28 +131,37 @@ void Program::set_param(int step, int index, double value) {
   steps_.at(static_cast<size_t>(step)).params.at(static_cast<size_t>(index)) = value;
 }
 
-void Program::watch(View* view) { watched_.push_back(view); }
-
-// The views in the order of their memory: a program may have thousands of external places among thousands of views.
-void Program::index_views() {
-  by_address_ = watched_;
-  for (Step& step : steps_) {
-    for (View& view : step.in) by_address_.push_back(&view);
-    for (View& view : step.out) by_address_.push_back(&view);
-  }
-  std::stable_sort(by_address_.begin(), by_address_.end(),
-                   [](const View* a, const View* b) { return std::less<>()(a->data, b->data); });
+void Program::reserve(std::vector<const char*> begins, const char* end) {
+  begins_ = std::move(begins);
+  end_ = end;
+  external_.resize(begins_.size());
 }
 
-int Program::external(const void* base, int64_t bytes) {
-  if (by_address_.empty()) index_views();
-  const auto begin = reinterpret_cast<intptr_t>(base);
-  const auto offset = [begin](const View* view) { return reinterpret_cast<intptr_t>(view->data) - begin; };
-  auto at = std::partition_point(by_address_.begin(), by_address_.end(), [&](const View* v) { return offset(v) < 0; });
-  std::vector<Place> places;
-  for (; at != by_address_.end() && offset(*at) < bytes; ++at) places.push_back({*at, offset(*at)});
-  external_.push_back(std::move(places));
-  return static_cast<int>(external_.size()) - 1;
+int Program::external(const void* begin) const {
+  const auto at = std::lower_bound(begins_.begin(), begins_.end(), begin, std::less<const void*>());
+  return at != begins_.end() && *at == begin ? static_cast<int>(at - begins_.begin()) : -1;
+}
+
+void Program::watch(View& view) {
+  const std::less<const void*> before;
+  if (begins_.empty() || before(view.data, begins_[0]) || !before(view.data, end_)) return;
+  const auto at = std::upper_bound(begins_.begin(), begins_.end(), view.data, before) - begins_.begin() - 1;
+  const auto part = static_cast<size_t>(at);
+  external_[part].push_back({&view, static_cast<const char*>(view.data) - begins_[part]});
+}
+
+int Program::push_back(Step step) {
+  steps_.push_back(std::move(step));
+  // Steps may move later, their views do not.
+  for (View& view : steps_.back().in) watch(view);
+  for (View& view : steps_.back().out) watch(view);
+  return size() - 1;
+}
+
+Call Program::call(int step) const {
+  const Step& s = steps_[static_cast<size_t>(step)];
+  if (s.kind != Kind::call) return {};
+  return call_of(s.in, s.out, s.params, s.kernel);
 }
 
 void Program::relocate(int number, void* data) {
@@ -257,8 +265,9 @@ bool Program::light() const {
     if (step.kind != Kind::call && step.kind != Kind::group) return false;
     for (const View& view : step.in) total += count(view);
     for (const View& view : step.out) total += count(view);
+    if (total > 2 * kLight) return false;
   }
-  return total <= 2 * kLight;
+  return true;
 }
 
 int Program::failed() const { return failed_; }

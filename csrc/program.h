@@ -31,12 +31,18 @@ class Program {
   // Another number, which the caller vouches for.
   void set_param(int step, int index, double value);
 
-  // Has a view of the caller's own follow where memory goes.
-  void watch(View* view);
-  // Memory that will lie elsewhere for a run, such as an input's: gives it a number. All steps and watched views are
-  // there by then, and nothing was relocated yet.
-  int external(const void* base, int64_t bytes);
+  // Memory that will lie elsewhere for a run, such as an input's: parts of one range of addresses, numbered from 0.
+  // Said before there are steps: where each part begins, in order, and where the last one ends.
+  void reserve(std::vector<const char*> begins, const char* end);
+  // The part that begins there, or -1.
+  int external(const void* begin) const;
+  // Has a view of the caller's own follow where memory goes. Nothing was relocated yet.
+  void watch(View& view);
   void relocate(int number, void* data);
+
+  // What a step calls, until the next one is added; `in` is null where it is no kernel's call.
+  Call call(int step) const;
+  int kernel_of(int step) const { return steps_[static_cast<size_t>(step)].kernel; }
 
   // Control flow is a step with the steps inside it behind it. open_* appends it; middle() ends its first block, the
   // condition of a `while` or the then-branch of an `if`; close() ends it.
@@ -78,7 +84,7 @@ class Program {
     int64_t index = 0;  // of a loop: which element of its stacks the running trip is about
   };
 
-  void index_views();
+  int push_back(Step step);
   int control(Kind kind, std::vector<View> in, std::vector<View> out);
   Step& inside(int step, std::initializer_list<Kind> kinds);
   void run_steps(int begin, int end);
@@ -92,9 +98,9 @@ class Program {
   };
 
   std::vector<Step> steps_;
-  std::vector<View*> watched_;
-  std::vector<View*> by_address_;  // all views and watched ones, once `external` was asked; empty before
-  std::vector<std::vector<Place>> external_;
+  std::vector<const char*> begins_;  // of the parts of external memory
+  const char* end_ = nullptr;
+  std::vector<std::vector<Place>> external_;  // the views into each part
   std::vector<Stack> stacks_;
   const std::function<void()>* poll_ = nullptr;
   std::chrono::steady_clock::time_point polled_;  // 0 before the first trip

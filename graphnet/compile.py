@@ -17,7 +17,7 @@ from graphnet.nn import Module, Parameter
 from graphnet.nn.changes import Watch, structure_cell
 from graphnet.optim import Optimizer
 from graphnet.passes import Update, add_updates, clip_norm, optimize
-from graphnet.program import Array, Caller, Program, call_directly, set_tensor_layout
+from graphnet.program import DTYPES, Array, Caller, Program, aligned_empty, call_directly, set_tensor_layout
 from graphnet.specialize import Specialized
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor
 from graphnet.tensor.adaptation import adapted
@@ -93,8 +93,8 @@ class _Info:
 
 
 def _callable(program: Program, structure: Any, guards: Any) -> Any:
-    like = [make(array, dtype) for array, dtype in zip(program.outputs, program.types)]
-    single = structure == 0 or (structure is None and len(like) == 1)
+    like = [make(aligned_empty((), dtype.dtype), dtype) for dtype in DTYPES]
+    single = structure == 0 or (structure is None and program.results == 1)
     finish = None if single else lambda results: nest(structure, list(results))
     plan = program.callable(like, structure_cell(), finish)
     if guards is not None:

@@ -122,7 +122,7 @@ def explain(graph: Graph, sizes: Mapping[str, int] | None = None) -> Explanation
 
 def _steps(graph: Graph, live: Liveness, taken: Mapping[str, Sequence[str]], depth: int) -> Iterator[Step]:
     """The steps of a graph or block, those of its blocks included."""
-    for node in live.nodes[graph]:
+    for node in live.steps(graph):
         if node.op == "input" or (result_bytes(graph, node) == 0 and node_flops(graph, node) == 0):
             continue
         kind = ", ".join(map(str, graph.types[node]))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from graphnet.collector import collector_paused
-from graphnet.dtypes import bool_, dtype_of, float32, float64, int32, int64
+from graphnet.dtypes import bool_, float32, float64, int32, int64
 from graphnet.errors import ArgumentError, DTypeError, IndexOutOfRangeError, TripLimitError
-from graphnet.ir import BRANCH, ELEMENTWISE, Constant, Graph, Literal, Loop, Node, Operand, TensorType, Value
+from graphnet.ir import BRANCH, ELEMENTWISE, Graph, Literal, Loop, Node, Operand, TensorType, Value
 from graphnet.liveness import Liveness
 from graphnet.ops import Op, row
-from graphnet.passes.memory import ALIGNMENT, Plan, plan
+from graphnet.passes.memory import ALIGNMENT, Plan
 
 try:
     from graphnet import _core
@@ -27,6 +27,7 @@ except ImportError as error:
     ) from None
 
 __all__ = [
+    "DTYPES",
     "Caller",
     "Guards",
     "Program",
@@ -47,7 +48,9 @@ __all__ = [
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _KERNELS = _core.kernel_ids()
-_DTYPES = {dtype: i for i, dtype in enumerate((float32, float64, int32, int64, bool_))}  # as in csrc/core.h
+DTYPES = (float32, float64, int32, int64, bool_)
+"""The data types, in the order of csrc/core.h."""
+_NUMBERS = {dtype: i for i, dtype in enumerate(DTYPES)}
 _run = _core.run
 plain_matmul = _core.matmul
 """Multiply three plain matrices: True, or False with nothing done where `run_kernel` has to look closer."""
@@ -213,29 +216,26 @@ class Program:
         numbers: Sequence[tuple[float, ...]] = (),
     ) -> None:
         self._program = _core.Program()
-        self._arrays: dict[Any, Array] = {}
         self._nodes: list[Node] = []  # of each step, for errors
         self._numbers = numbers
-        self.constants: dict[Any, Array] = {}
-        self._overwritten: list[Array] = []
-        self.updates: dict[int, int] = {}  # number of an update -> its step
         self._fresh: list[tuple[Op, Node, Array]] = []  # sources that give another result at every run
         self._stacks: dict[Value, int] = {}
-        self._live = Liveness(graph, [*outputs, *graph.updates.values()])
-        returned = outputs[:copied]
-        self._elsewhere = self._own_memory(outputs, returned)
-        self.plan = self._allocate()
-        self._block(graph)
         self._updated: list[Any] = list(graph.updates)
+        self.results = len(outputs) if copied is None else copied  # how many a call returns
+        self._live = Liveness(graph, [*outputs, *graph.updates.values()])
+        self._builder = _core.Builder(self._program, self._live.table, self._nodes, partial(_literal, {}), numbers)
+        self.plan = Plan(*self._builder.place(outputs, self.results))
+        self._block(graph)
         for buffer, new in graph.updates.items():  # last, so that a run that fails before leaves all as it was
             node = new.node if isinstance(new, Value) else Node("copy", ())
             self._add(node, "copy", (self._array(new),), (self._array(buffer),), ())
-        self.inputs = [self._arrays[Value(node)] for node in graph.inputs]
-        self.outputs = [self._array(o) for o in returned]
-        self._direct = [isinstance(o, Value) and o in self._elsewhere for o in returned]
-        self.types = [dtype_of(array) for array in self.outputs]
-        self._arrays, self._stacks = {}, {}
-        del self._live
+        self._builder.finish(outputs, self.results)
+        del self._live, self._builder
+
+    @property
+    def updates(self) -> dict[int, int]:
+        """The steps that are updates, by the number in their nodes' settings."""
+        return self._program.updates
 
     def set_params(self, step: int, params: tuple[float, ...]) -> None:
         """Change the numbers of a step."""
@@ -245,14 +245,11 @@ class Program:
         """The program as something that a `Caller` can hold.
 
         Args:
-            like: tensors of the types of the outputs; results are made like them.
+            like: a tensor of each of `DTYPES`; results are made like them.
             version: a list of one object, which is another one when the network may have changed.
             finish: makes what a call gives of the tuple of results; None for a single one as it is.
         """
-        outputs = list(zip(self.outputs, self._direct, like))
-        fixed = list(self.constants.items())
-        plan = _core.Plan(self._program, self.inputs, outputs, fixed, version, self._failed, finish)
-        plan.guard(self._overwritten)
+        plan = _core.Plan(self._program, list(like), version, self._failed, finish)
         if self._fresh:
             plan.draw([array for _, _, array in self._fresh], self._draw)
         if self._updated:
@@ -280,49 +277,20 @@ class Program:
     def _add(self, node: Node, kernel: str, inputs: tuple[Array, ...], outputs: tuple[Array, ...], params: Any) -> int:
         self._nodes.append(node)
         try:
-            return int(self._program.add(_KERNELS[kernel], inputs, outputs, params))
+            return self._program.add(_KERNELS[kernel], inputs, outputs, params)
         except (ValueError, TypeError, RuntimeError) as error:
             raise ArgumentError(f"{node.describe()}: {error}") from None
 
     def _array(self, operand: Operand) -> Array:
-        found = self._arrays.get(operand if type(operand) is Value else _key(operand))
-        if found is None:
-            if operand in self._live.given:
-                assert isinstance(operand, Value)
-                found = self._array(self._live.given[operand])
-            elif isinstance(operand, Literal):
-                found = np.asarray(operand.value, operand.dtype.dtype)
-            else:
-                assert isinstance(operand, Constant)
-                found = self.constants[operand] = operand._values()
-            self._arrays[_key(operand)] = found
-        return found
-
-    def _own_memory(self, outputs: Sequence[Operand], returned: Sequence[Operand]) -> set[Value]:
-        """Outputs that go straight into the caller's new arrays: those with a kernel's memory to themselves."""
-        count = Counter(o for o in outputs if isinstance(o, Value))
-        found = {o for o in returned if isinstance(o, Value) and count[o] == 1 and o in self._live.values}
-        return {o for o in found if o.node.op != "input" and not ((op := row(o.node.op)) and op.source)}
-
-    def _allocate(self) -> Plan:
-        """Give every value its place in the arena."""
-        buffers, inputs = [], set(self._live.graph.inputs)
-        for value, buffer in zip(self._live.values, self._live.buffers()):
-            if value.node in inputs or value in self._elsewhere:
-                shape, dtype = self._live.values[value]  # addresses only: each run has other memory there
-                self._arrays[value] = np.empty(shape, dtype.dtype)
-                buffer = buffer._replace(size=0)
-            buffers.append(buffer)
-        planned = plan(buffers)
-        arena: Array = np.empty(planned.size + ALIGNMENT, np.uint8)
-        skew = -arena.ctypes.data % ALIGNMENT
-        for (value, (shape, dtype)), offset in zip(self._live.values.items(), planned.offsets):
-            if value not in self._arrays:
-                self._arrays[value] = np.ndarray(shape, dtype.dtype, arena, skew + offset)
-        return planned
+        """The memory of an operand or result."""
+        return self._builder.array(operand)
 
     def _instruct(self, graph: Graph, node: Node) -> None:
-        """Turn a node into steps."""
+        """Turn a node into steps.
+
+        Not asked again for a node of the same operation and settings whose operands lie alike in memory: it may depend
+        on nothing else, apart from control flow and sources.
+        """
         if node.op == ELEMENTWISE:
             self._group(graph, node)
             return
@@ -333,24 +301,25 @@ class Program:
         assert op is not None
         arrays = [self._array(o) for o in node.inputs]
         if op.source is not None:
-            self._arrays[result] = op.source(node.attrs) if not op.fresh else self._drawn(graph, op, node)
+            if op.fresh:
+                self._fresh.append((op, node, self._array(result)))
+            else:
+                self._builder.put(result, op.source(node.attrs))
             return
         if op.view is not None:
-            if self._live.is_view(node):
-                self._arrays[result] = op.view(arrays[0], node.attrs)
+            if self._live.owns(result):
+                self._add(node, "copy", (arrays[0],), (self._array(result).reshape(arrays[0].shape),), ())
             else:
-                out = self._arrays[result]
-                self._add(node, "copy", (arrays[0],), (out.reshape(arrays[0].shape),), ())
+                self._builder.put(result, op.view(arrays[0], node.attrs))
             return
         assert op.kernel is not None
         if op.overwrites is not None:
             number: Any = node.attrs["number"]
             memory = tuple(arrays[op.overwrites :])
-            self._overwritten += memory
             step = self._add(node, op.kernel, tuple(arrays[: op.overwrites]), memory, self._numbers[number])
-            self.updates[number] = step
+            self._program.note_update(number, step)
             return
-        out = self._arrays[result]
+        out = self._array(result)
         if op.zeroed:
             self._add(node, "copy", (np.zeros((), out.dtype),), (out,), ())
         if op.seeded:
@@ -374,22 +343,15 @@ class Program:
         for inner in members:
             op = row(inner.op)
             assert op is not None and op.kernel is not None
-            dtype = _DTYPES[block.types[inner][0].dtype]
+            dtype = _NUMBERS[block.types[inner][0].dtype]
             operations.append((_KERNELS[op.kernel], [numbers[_key(o)] for o in inner.inputs], dtype))
         arrays = tuple([self._array(o) for o in (*node.inputs, *written.values())])
-        outputs = tuple([self._arrays[Value(node, slot)] for slot in range(len(block.outputs))])
+        outputs = tuple([self._array(Value(node, slot)) for slot in range(len(block.outputs))])
         try:
             step = self._program.add_group(arrays, outputs, operations, [numbers[o] for o in block.outputs])
         except (ValueError, TypeError, RuntimeError) as error:
             raise ArgumentError(f"{node.describe()}: {error}") from None
         self._open(node, step)
-
-    def _drawn(self, graph: Graph, op: Op, node: Node) -> Array:
-        """Memory of its own for what is drawn before each run."""
-        shape, dtype = graph.type_of(Value(node))
-        array: Array = np.empty(shape, dtype.dtype)
-        self._fresh.append((op, node, array))
-        return array
 
     # -- control flow -------------------------------------------------------------------------------------
 
@@ -400,16 +362,16 @@ class Program:
             for index, block in enumerate(node.blocks):
                 self._block(block)
                 for slot, output in enumerate(block.outputs):
-                    self._copy(node, self._array(output), self._arrays[Value(node, slot)])
+                    self._copy(node, self._array(output), self._array(Value(node, slot)))
                 if index == 0:
                     self._program.middle(step, None)
             self._program.close(step)
             return
         loop = Loop(node)
-        states = [self._arrays[Value(node, slot)] for slot in range(len(loop.states))]
+        states = [self._array(Value(node, slot)) for slot in range(len(loop.states))]
         for operand, state in zip(loop.states, states):
             self._copy(node, self._array(operand), state)
-        trips = self._arrays[loop.count]
+        trips = self._array(loop.count)
         if loop.condition is not None:
             limit = node.attrs.get("max_trips")
             step = self._open(node, self._program.open_while(trips, -1 if limit is None else int(limit)))  # type: ignore[call-overload]
@@ -420,7 +382,7 @@ class Program:
             step = self._open(node, self._program.open_repeat(self._array(loop.trips), trips, loop.backward))
         for inner, stack in zip(loop.body.inputs[len(states) :], loop.stacks):
             assert isinstance(stack, Value)
-            self._open(node, self._program.fetch(self._stacks[stack], step, self._arrays[Value(inner)]))
+            self._open(node, self._program.fetch(self._stacks[stack], step, self._array(Value(inner))))
         self._block(loop.body)
         for index, output in enumerate(loop.body.outputs[len(states) :]):
             array = self._array(output)
@@ -449,12 +411,18 @@ class Program:
         return step
 
     def _block(self, block: Graph) -> None:
-        for node in self._live.nodes[block]:
-            if node.op != "input":
-                self._instruct(block, node)
+        self._builder.instruct(block, self._instruct)
 
     def _copy(self, node: Node, source: Array, target: Array) -> None:
         self._add(node, "copy", (source,), (target,), ())
+
+
+def _literal(known: dict[Any, Array], literal: Literal) -> Array:
+    """A number as an array, one for all that are the same."""
+    array = known.get(_key(literal))
+    if array is None:
+        array = known[_key(literal)] = np.asarray(literal.value, literal.dtype.dtype)
+    return array
 
 
 def _key(operand: Operand) -> Any:

@@ -393,6 +393,49 @@ def test_memory_of_a_deep_network_is_reused() -> None:
     assert isinstance(graph.outputs[0], Value) and len(program) == 100
 
 
+def test_nodes_that_are_alike_have_memory_of_their_own() -> None:
+    """What was prepared for one node serves those like it: whether operands share memory is part of being alike."""
+
+    class Alike(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = (nn.Parameter(gn.rand(4, 4)) for _ in range(2))
+
+        def forward(self, x: Any, y: Any) -> Any:
+            found = []
+            for p, q in ((x, y), (x, x), (y, x), (self.a, x), (x, self.a), (self.a, self.b), (self.b, self.b)):
+                found += [p @ q.T, p @ p.T, gn.cat([p, q, p]), gn.cat([p[:2], q[1:3]]), p[1:, :2] + q[:3, 2:]]
+                found += [p.T.reshape(16) * q.reshape(16), gn.stack([p.sum(0), q.T.sum(0)]), p[order] + q]
+            return sum(f.sum() * (1 + i) for i, f in enumerate(found)), found
+
+    net, order = Alike(), gn.tensor([2, 0, 1, 3])
+    x, y = gn.rand(4, 4), gn.rand(4, 4)
+    compiled = gn.compile(net)
+    for _ in range(2):
+        for got, expected in zip(compiled(x, y)[1], net(x, y)[1]):
+            np.testing.assert_allclose(got.numpy(), expected.detach().numpy(), rtol=1e-6)
+        with gn.no_grad():
+            net.a.mul_(2)
+        x, y = y, x + 1
+
+
+def test_a_packed_view_of_a_parameter_follows_its_values() -> None:
+    class Packed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(gn.rand(2, 3))
+
+        def forward(self, x: Any) -> Any:
+            return x + self.weight.T.reshape(6)
+
+    net, x = Packed(), gn.zeros(6)
+    compiled = gn.compile(net)
+    for _ in range(2):
+        assert compiled(x).tolist() == net(x).tolist()
+        with gn.no_grad():
+            net.weight.mul_(-3)
+
+
 def test_a_gradient_that_is_constant() -> None:
     gradient = gn.trace(lambda x: x.sum(), ("N",)).gradient()
     compiled = gn.compile(gradient)
