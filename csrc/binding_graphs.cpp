@@ -320,6 +320,8 @@ struct Rewriting {
   explicit Rewriting(const py::tuple& state)
       : moved(state[0]), replaced(state[1]), types(state[2]), retyped(state[3]), nodes(state[4]), new_types(state[5]) {}
 
+  void copy(const NodeObject* node) const;
+
   void add(PyObject* old, const py::object& made) const {
     PyObject* type = found_in(types.ptr(), old);
     if (type != nullptr && !retyped.is_none()) type = found_in(retyped.ptr(), owned(PyLong_FromVoidPtr(type)).ptr());
@@ -330,6 +332,14 @@ struct Rewriting {
   }
 };
 
+void Rewriting::copy(const NodeObject* node) const {
+  const py::object inputs = now_all(node->inputs, moved.ptr(), replaced.ptr());
+  py::object made = py::reinterpret_borrow<py::object>(object(node));
+  if (inputs.ptr() != node->inputs)
+    made = owned(make_node(node->op, inputs.ptr(), node->attrs, node->name, node->scope, node->where, node->blocks));
+  add(object(node), made);
+}
+
 // keep(nodes, start, stops, state): copies nodes up to one that is among the stops and returns its number, or that of
 // nodes in all. A node whose operands are as they were is in both graphs. `state` is what a Rewriting is made of.
 size_t keep(const py::list& nodes, size_t start, const py::object& stops, const py::tuple& state) {
@@ -337,26 +347,29 @@ size_t keep(const py::list& nodes, size_t start, const py::object& stops, const 
   for (; start < nodes.size(); ++start) {
     const NodeObject* const node = node_at(nodes, start);
     if (PySequence_Contains(stops.ptr(), object(node)) == 1) break;
-    const py::object inputs = now_all(node->inputs, graph.moved.ptr(), graph.replaced.ptr());
-    py::object made = py::reinterpret_borrow<py::object>(object(node));
-    if (inputs.ptr() != node->inputs)
-      made = owned(make_node(node->op, inputs.ptr(), node->attrs, node->name, node->scope, node->where, node->blocks));
-    graph.add(object(node), made);
+    graph.copy(node);
   }
   return start;
 }
 
-// rewrite(node, op, operands, attrs, state): puts a node of another op, without blocks, in the place of one; operands
-// are the old graph's.
-PyObject* rewrite(PyObject* const* args) {
-  if (!is_node(args[0]) || !PyUnicode_Check(args[1]) || !PyTuple_Check(args[2]) || !PyTuple_Check(args[4]))
-    throw TypeError("rewrite: expects a node, the name of an op, operands, settings, a state");
-  const auto* const node = reinterpret_cast<const NodeObject*>(args[0]);
-  const Rewriting graph(py::reinterpret_borrow<py::tuple>(args[4]));
-  const py::object inputs = now_all(args[2], graph.moved.ptr(), graph.replaced.ptr());
-  graph.add(args[0],
-            owned(make_node(args[1], inputs.ptr(), args[3], node->name, node->scope, node->where, ir.no_blocks)));
-  Py_RETURN_NONE;
+// rewrite(nodes, changes, dropped, state): copies nodes; those among the changes become nodes without blocks of another
+// (op, operands of the old graph, settings), dropped ones are left out.
+void rewrite(const py::list& nodes, const py::dict& changes, const py::set& dropped, const py::tuple& state) {
+  const Rewriting graph(state);
+  for (size_t at = 0; at < nodes.size(); ++at) {
+    const NodeObject* const node = node_at(nodes, at);
+    if (in_set(dropped.ptr(), object(node))) continue;
+    PyObject* const change = found_in(changes.ptr(), object(node));
+    if (change == nullptr) {
+      graph.copy(node);
+      continue;
+    }
+    PyObject *op = nullptr, *operands = nullptr, *attrs = nullptr;
+    if (PyArg_ParseTuple(change, "UO!O", &op, &PyTuple_Type, &operands, &attrs) == 0) throw py::error_already_set();
+    const py::object inputs = now_all(operands, graph.moved.ptr(), graph.replaced.ptr());
+    graph.add(object(node),
+              owned(make_node(op, inputs.ptr(), attrs, node->name, node->scope, node->where, ir.no_blocks)));
+  }
 }
 
 // use_counts(nodes): how often operands name each node.
@@ -561,8 +574,8 @@ void bind_graphs(py::module_& m) {
       method<type_of_boundary, 2>("type_of"),  method<setting_key_boundary, 1>("setting_key"),
       method<signature, 3>("signature"),       method<emit, 10>("emit"),
       method<gradient_key, 4>("gradient_key"), method<replay, 6>("replay"),
-      method<now_boundary, 3>("now"),          method<rewrite, 5>("rewrite"),
-      method<unique_boundary, 2>("unique"),    {nullptr, nullptr, 0, nullptr}};
+      method<now_boundary, 3>("now"),          method<unique_boundary, 2>("unique"),
+      {nullptr, nullptr, 0, nullptr}};
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
   m.def("keep", &keep);
   m.def("check", &check);
@@ -570,6 +583,7 @@ void bind_graphs(py::module_& m) {
   m.def("used", &used);
   m.def("flows", &flows);
   m.def("live", &live);
+  m.def("rewrite", &rewrite);
   m.def("sized", &sized);
   m.def("use_counts", &use_counts);
 }
