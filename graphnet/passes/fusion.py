@@ -81,23 +81,23 @@ def _into_affine(uses: _Uses, node: Node) -> _Match | None:
 
 def _into_product(uses: _Uses, node: Node) -> _Match | None:
     """relu(product), relu_backward(a @ b, y), an update by a @ b or by the sums of columns."""
-    first = node.inputs[0] if node.inputs else None
-    if first is None:
-        return None
+    first = node.inputs[0]
     if node.op == "relu":
         product = uses.producer(first, _RECTIFIED)
         return None if product is None else (product, _RECTIFIED[product.op], product.inputs, {})
-    total = uses.producer(first, _SUMS) if node.op in _UPDATES else None
-    if total is not None and _of_columns(uses, total):
-        return total, _UPDATES[node.op][1], (*total.inputs, *node.inputs[1:]), node.attrs
     product = uses.producer(first, _PRODUCTS)
     if product is None:
+        total = uses.producer(first, _SUMS) if node.op in _UPDATES else None
+        if total is not None and _of_columns(uses, total):
+            return total, _UPDATES[node.op][1], (*total.inputs, *node.inputs[1:]), node.attrs
         return None
-    for operand in (*product.inputs, *node.inputs[1:]):
-        if len(uses.graph.type_of(operand).shape) != 2:
-            return None
+    if len(uses.graph.types[product][0].shape) != 2:  # then operands have more axes than two
+        return None
     if node.op == "relu_backward":
         return product, "matmul_relu_backward", (*product.inputs, node.inputs[1]), {}
+    for operand in node.inputs[1:]:
+        if len(uses.graph.type_of(operand).shape) != 2:
+            return None
     return product, _UPDATES[node.op][0], (*product.inputs, *node.inputs[1:]), node.attrs
 
 
