@@ -391,8 +391,9 @@ class TrainStep(_Called):
         source = add_updates(gradient, rows)
         graph = optimize(source)
         program = Program(graph, graph.outputs, 1, [u.numbers for u in updates])
+        steps = program.updates()
         for number, update in enumerate(updates):
-            update.step = program.updates[number]
+            update.step = steps[number]
         plan = _callable(program, 0, guards)
         plan.info = _Info(_types(tensors), program, guards)
         plan.info.source, plan.info.updates, plan.info.trained = source, updates, set(found)
