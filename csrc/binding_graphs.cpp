@@ -165,15 +165,15 @@ py::object unique(PyObject* taken, py::object name) {
   }
 }
 
-// emit(graph, sizes, taken, op, operands, attrs, name, scope, where, infer): adds a node with its type, which
-// `infer(op, sizes, types, attrs)` gives where it is not known from a node like it, and returns its result.
-PyObject* emit(PyObject* const* args) {
-  PyObject *const graph = args[0], *const sizes = args[1], *const taken = args[2], *const op = args[3];
-  PyObject *const attrs = args[5], *const infer = args[9];
+// Adds a node with its type, which `infer(op, sizes, types, attrs)` gives where it is not known from a node like it,
+// and returns its result. The arguments begin with graph, sizes, names taken, infer, op.
+PyObject* add(PyObject* const* args, const py::object& inputs, py::object wish, PyObject* scope, PyObject* where,
+              PyObject* attrs) {
+  PyObject *const graph = args[0], *const sizes = args[1], *const taken = args[2], *const infer = args[3];
+  PyObject* const op = args[4];
   const py::object nodes = attribute(graph, ir.nodes), types = attribute(graph, ir.table);
   if (!PyList_Check(nodes.ptr()) || !PyDict_Check(types.ptr()) || !PyDict_Check(taken))
     throw TypeError("emit: expects a graph and a dict of names");
-  const py::object inputs = owned(PySequence_Tuple(args[4]));
   const bool learnt = has_learnt(sizes);
   const py::tuple key(static_cast<size_t>(PyTuple_GET_SIZE(inputs.ptr()) + 2));
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs.ptr()); ++i)
@@ -188,12 +188,85 @@ PyObject* emit(PyObject* const* args) {
     }
     result = py::make_tuple(owned(PyObject_CallFunctionObjArgs(infer, op, sizes, given.ptr(), attrs, nullptr)));
   }
-  const py::object name = unique(taken, py::reinterpret_borrow<py::object>(args[6]));
+  const py::object name = unique(taken, std::move(wish));
   const py::object node =
-      owned(make_node(attribute(op, ir.name).ptr(), inputs.ptr(), attrs, name.ptr(), args[7], args[8], ir.no_blocks));
+      owned(make_node(attribute(op, ir.name).ptr(), inputs.ptr(), attrs, name.ptr(), scope, where, ir.no_blocks));
   append(nodes.ptr(), node.ptr());
   put(types.ptr(), node.ptr(), result.ptr());
   return make_value(node.ptr(), 0);
+}
+
+// emit(graph, sizes, taken, infer, op, operands, attrs, name, scope, where)
+PyObject* emit(PyObject* const* args) {
+  return add(args, owned(PySequence_Tuple(args[5])), py::reinterpret_borrow<py::object>(args[7]), args[8], args[9],
+             args[6]);
+}
+
+// -- gradients --------------------------------------------------------------------------------------------------
+
+// gradient_key(node, types, wanted, g): what nodes have in common whose gradients are the same operations: the op, its
+// settings, the operands' types or the numbers that they are, which of them are wanted, and the type of what arrives.
+// None where a setting cannot be a key.
+PyObject* gradient_key(PyObject* const* args) {
+  if (!is_node(args[0]) || !PyDict_Check(args[1])) throw TypeError("gradient_key: expects a node and types of nodes");
+  const auto* const node = reinterpret_cast<const NodeObject*>(args[0]);
+  const Py_ssize_t count = PyTuple_GET_SIZE(node->inputs);
+  py::tuple key(static_cast<size_t>(2 * count + 3));
+  try {
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      PyObject* const operand = PyTuple_GET_ITEM(node->inputs, i);
+      const bool number = Py_TYPE(operand) == ir.literal;
+      py::object type = type_of(args[1], operand);
+      if (number) type = pair(type.ptr(), setting_key(PyTuple_GET_ITEM(operand, 0)));
+      PyTuple_SET_ITEM(key.ptr(), 2 * i, type.release().ptr());
+      PyTuple_SET_ITEM(key.ptr(), 2 * i + 1, py::bool_(!number && in_set(args[2], operand)).release().ptr());
+    }
+    PyTuple_SET_ITEM(key.ptr(), 2 * count, py::reinterpret_borrow<py::object>(node->op).release().ptr());
+    PyTuple_SET_ITEM(key.ptr(), 2 * count + 1, setting_key(node->attrs).release().ptr());
+    PyTuple_SET_ITEM(key.ptr(), 2 * count + 2, type_of(args[1], args[3]).release().ptr());
+    return key.release().ptr();
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_TypeError)) throw;
+  }
+  Py_RETURN_NONE;
+}
+
+// replay(graph, taken, steps, results, node, g): adds the operations that a node's gradient consists of, at its place
+// and named after it, and returns some of their results. Each step is (op, operands, settings, types); operands and
+// results are literals, None, or numbers: of the node's operands from 0 on, then its result, then what arrives, then
+// the steps.
+PyObject* replay(PyObject* const* args) {
+  if (!PyDict_Check(args[1]) || !PyTuple_Check(args[2]) || !PyTuple_Check(args[3]) || !is_node(args[4]))
+    throw TypeError("replay: expects a graph, names, steps, results, a node and an operand");
+  const py::object nodes = attribute(args[0], ir.nodes), types = attribute(args[0], ir.table);
+  if (!PyList_Check(nodes.ptr()) || !PyDict_Check(types.ptr())) throw TypeError("replay: expects a graph");
+  const auto* const node = reinterpret_cast<const NodeObject*>(args[4]);
+  std::vector<py::object> values;
+  for (const py::handle operand : py::reinterpret_borrow<py::tuple>(node->inputs))
+    values.push_back(py::reinterpret_borrow<py::object>(operand));
+  values.push_back(owned(make_value(args[4], 0)));
+  values.push_back(py::reinterpret_borrow<py::object>(args[5]));
+  const auto value_of = [&values](PyObject* operand) {
+    return PyLong_CheckExact(operand) ? values.at(PyLong_AsSize_t(operand))
+                                      : py::reinterpret_borrow<py::object>(operand);
+  };
+  const auto values_of = [&value_of](PyObject* operands) {
+    py::tuple found(static_cast<size_t>(PyTuple_GET_SIZE(operands)));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(operands); ++i)
+      PyTuple_SET_ITEM(found.ptr(), i, value_of(PyTuple_GET_ITEM(operands, i)).release().ptr());
+    return found;
+  };
+  const py::object wish = owned(PyUnicode_FromFormat("grad.%U", node->name));
+  for (const py::handle item : py::reinterpret_borrow<py::tuple>(args[2])) {
+    PyObject* const step = item.ptr();
+    const py::object made = owned(make_node(PyTuple_GET_ITEM(step, 0), values_of(PyTuple_GET_ITEM(step, 1)).ptr(),
+                                            PyTuple_GET_ITEM(step, 2), unique(args[1], wish).ptr(), node->scope,
+                                            node->where, ir.no_blocks));
+    append(nodes.ptr(), made.ptr());
+    put(types.ptr(), made.ptr(), PyTuple_GET_ITEM(step, 3));
+    values.push_back(owned(make_value(made.ptr(), 0)));
+  }
+  return values_of(args[3]).release().ptr();
 }
 
 // -- rewriting --------------------------------------------------------------------------------------------------
@@ -215,33 +288,91 @@ PyObject* now(PyObject* operand, PyObject* moved, PyObject* replaced) {
   return operand;
 }
 
-// keep(nodes, start, stops, moved, replaced, types, kept, kept_types): copies nodes up to one that is among the stops
-// and returns its number, or that of nodes in all. A node whose operands are as they were is in both graphs.
-size_t keep(const py::list& nodes, size_t start, const py::object& stops, const py::dict& moved,
-            const py::dict& replaced, const py::dict& types, const py::list& kept, const py::dict& kept_types) {
+// The operands of a node in a new graph: the same tuple where none is another one there.
+py::object now_all(PyObject* operands, PyObject* moved, PyObject* replaced) {
+  const Py_ssize_t count = PyTuple_GET_SIZE(operands);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    py::object first = owned(now(PyTuple_GET_ITEM(operands, i), moved, replaced));
+    if (first.ptr() == PyTuple_GET_ITEM(operands, i)) continue;
+    py::tuple inputs(static_cast<size_t>(count));
+    for (Py_ssize_t j = 0; j < count; ++j) {
+      PyObject* const operand = PyTuple_GET_ITEM(operands, j);
+      if (j < i) Py_INCREF(operand);
+      PyTuple_SET_ITEM(inputs.ptr(), j,
+                       j < i    ? operand
+                       : j == i ? first.release().ptr()
+                                : owned(now(operand, moved, replaced)).release().ptr());
+    }
+    return std::move(inputs);
+  }
+  return py::reinterpret_borrow<py::object>(operands);
+}
+
+// A graph that is written as a copy of another one with changes.
+struct Rewriting {
+  py::dict moved;      // nodes made anew: the first results of the new ones
+  py::dict replaced;   // other operands for first results of nodes that are left out
+  py::dict types;      // of the old graph's nodes
+  py::object retyped;  // what its types become, by their ids; None where they stay
+  py::list nodes;      // of the new graph, and their types
+  py::dict new_types;
+
+  explicit Rewriting(const py::tuple& state)
+      : moved(state[0]), replaced(state[1]), types(state[2]), retyped(state[3]), nodes(state[4]), new_types(state[5]) {}
+
+  void add(PyObject* old, const py::object& made) const {
+    PyObject* type = found_in(types.ptr(), old);
+    if (type != nullptr && !retyped.is_none()) type = found_in(retyped.ptr(), owned(PyLong_FromVoidPtr(type)).ptr());
+    if (type == nullptr) throw py::key_error("a node without a type");
+    append(nodes.ptr(), made.ptr());
+    put(new_types.ptr(), made.ptr(), type);
+    if (made.ptr() != old) put(moved.ptr(), old, owned(make_value(made.ptr(), 0)).ptr());
+  }
+};
+
+// keep(nodes, start, stops, state): copies nodes up to one that is among the stops and returns its number, or that of
+// nodes in all. A node whose operands are as they were is in both graphs. `state` is what a Rewriting is made of.
+size_t keep(const py::list& nodes, size_t start, const py::object& stops, const py::tuple& state) {
+  const Rewriting graph(state);
   for (; start < nodes.size(); ++start) {
     const NodeObject* const node = node_at(nodes, start);
     if (PySequence_Contains(stops.ptr(), object(node)) == 1) break;
-    PyObject* const type = found_in(types.ptr(), object(node));
-    if (type == nullptr) throw py::key_error("a node without a type");
-    const Py_ssize_t count = PyTuple_GET_SIZE(node->inputs);
+    const py::object inputs = now_all(node->inputs, graph.moved.ptr(), graph.replaced.ptr());
     py::object made = py::reinterpret_borrow<py::object>(object(node));
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      PyObject* const operand = PyTuple_GET_ITEM(node->inputs, i);
-      const py::object first = owned(now(operand, moved.ptr(), replaced.ptr()));
-      if (first.ptr() == operand) continue;
-      const py::tuple inputs(static_cast<size_t>(count));
-      for (Py_ssize_t j = 0; j < count; ++j)
-        PyTuple_SET_ITEM(inputs.ptr(), j,
-                         owned(now(PyTuple_GET_ITEM(node->inputs, j), moved.ptr(), replaced.ptr())).release().ptr());
+    if (inputs.ptr() != node->inputs)
       made = owned(make_node(node->op, inputs.ptr(), node->attrs, node->name, node->scope, node->where, node->blocks));
-      put(moved.ptr(), object(node), owned(make_value(made.ptr(), 0)).ptr());
-      break;
-    }
-    append(kept.ptr(), made.ptr());
-    put(kept_types.ptr(), made.ptr(), type);
+    graph.add(object(node), made);
   }
   return start;
+}
+
+// rewrite(node, op, operands, attrs, state): puts a node of another op, without blocks, in the place of one; operands
+// are the old graph's.
+PyObject* rewrite(PyObject* const* args) {
+  if (!is_node(args[0]) || !PyUnicode_Check(args[1]) || !PyTuple_Check(args[2]) || !PyTuple_Check(args[4]))
+    throw TypeError("rewrite: expects a node, the name of an op, operands, settings, a state");
+  const auto* const node = reinterpret_cast<const NodeObject*>(args[0]);
+  const Rewriting graph(py::reinterpret_borrow<py::tuple>(args[4]));
+  const py::object inputs = now_all(args[2], graph.moved.ptr(), graph.replaced.ptr());
+  graph.add(args[0],
+            owned(make_node(args[1], inputs.ptr(), args[3], node->name, node->scope, node->where, ir.no_blocks)));
+  Py_RETURN_NONE;
+}
+
+// use_counts(nodes): how often operands name each node.
+py::dict use_counts(const py::list& nodes) {
+  py::dict counts;
+  for (size_t at = 0; at < nodes.size(); ++at) {
+    const NodeObject* const node = node_at(nodes, at);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(node->inputs); ++i) {
+      PyObject* const operand = PyTuple_GET_ITEM(node->inputs, i);
+      if (!is_value(operand)) continue;
+      PyObject* const source = reinterpret_cast<PyObject*>(node_of(operand));
+      PyObject* const before = found_in(counts.ptr(), source);
+      put(counts.ptr(), source, owned(PyLong_FromLong(before == nullptr ? 1 : PyLong_AsLong(before) + 1)).ptr());
+    }
+  }
+  return counts;
 }
 
 // -- walking ----------------------------------------------------------------------------------------------------
@@ -355,6 +486,36 @@ size_t live(const py::list& nodes, size_t end, const py::set& taken, const py::s
   return end;
 }
 
+// Whether a setting may hold sizes that are no numbers.
+bool may_hold_size(PyObject* value) {
+  PyTypeObject* const kind = Py_TYPE(value);
+  if (kind == &PyTuple_Type) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i)
+      if (may_hold_size(PyTuple_GET_ITEM(value, i))) return true;
+    return false;
+  }
+  return kind != &PyLong_Type && kind != &PyUnicode_Type && kind != &PyBool_Type && kind != &PyFloat_Type &&
+         value != Py_None;
+}
+
+// sized(nodes): those that may hold sizes that are no numbers: in settings, in literals, in blocks.
+py::set sized(const py::list& nodes) {
+  py::set found;
+  for (size_t at = 0; at < nodes.size(); ++at) {
+    const NodeObject* const node = node_at(nodes, at);
+    bool holds = has_blocks(node) || !PyDict_Check(node->attrs);
+    Py_ssize_t place = 0;
+    PyObject* setting = nullptr;
+    while (!holds && PyDict_Next(node->attrs, &place, nullptr, &setting) != 0) holds = may_hold_size(setting);
+    for (Py_ssize_t i = 0; !holds && i < PyTuple_GET_SIZE(node->inputs); ++i) {
+      PyObject* const operand = PyTuple_GET_ITEM(node->inputs, i);
+      holds = Py_TYPE(operand) == ir.literal && may_hold_size(PyTuple_GET_ITEM(operand, 0));
+    }
+    if (holds && PySet_Add(found.ptr(), object(node)) != 0) throw py::error_already_set();
+  }
+  return found;
+}
+
 // -- the boundary: called for every node, where pybind11's way of passing arguments takes as long as the work -----
 
 template <PyObject* (*f)(PyObject* const*), Py_ssize_t count>
@@ -397,10 +558,11 @@ PyMethodDef method(const char* name) {
 
 void bind_graphs(py::module_& m) {
   static PyMethodDef methods[] = {
-      method<type_of_boundary, 2>("type_of"), method<setting_key_boundary, 1>("setting_key"),
-      method<signature, 3>("signature"),      method<emit, 10>("emit"),
-      method<now_boundary, 3>("now"),         method<unique_boundary, 2>("unique"),
-      {nullptr, nullptr, 0, nullptr}};
+      method<type_of_boundary, 2>("type_of"),  method<setting_key_boundary, 1>("setting_key"),
+      method<signature, 3>("signature"),       method<emit, 10>("emit"),
+      method<gradient_key, 4>("gradient_key"), method<replay, 6>("replay"),
+      method<now_boundary, 3>("now"),          method<rewrite, 5>("rewrite"),
+      method<unique_boundary, 2>("unique"),    {nullptr, nullptr, 0, nullptr}};
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
   m.def("keep", &keep);
   m.def("check", &check);
@@ -408,6 +570,8 @@ void bind_graphs(py::module_& m) {
   m.def("used", &used);
   m.def("flows", &flows);
   m.def("live", &live);
+  m.def("sized", &sized);
+  m.def("use_counts", &use_counts);
 }
 
 }  // namespace graphnet

@@ -35,6 +35,28 @@ PyObject* node_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return make_node(fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], fields[6]);
 }
 
+// The nodes whose results it takes, one entry per use.
+PyObject* node_sources(PyObject* self, void*) {
+  PyObject* const inputs = reinterpret_cast<NodeObject*>(self)->inputs;
+  Py_ssize_t count = 0;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); ++i) count += is_value(PyTuple_GET_ITEM(inputs, i)) ? 1 : 0;
+  PyObject* const found = PyTuple_New(count);
+  if (found == nullptr) return nullptr;
+  for (Py_ssize_t i = 0, at = 0; i < PyTuple_GET_SIZE(inputs); ++i) {
+    PyObject* const operand = PyTuple_GET_ITEM(inputs, i);
+    if (!is_value(operand)) continue;
+    PyObject* const source = reinterpret_cast<PyObject*>(node_of(operand));
+    Py_INCREF(source);
+    PyTuple_SET_ITEM(found, at++, source);
+  }
+  return found;
+}
+
+PyGetSetDef kNodeGetters[] = {
+    {"sources", node_sources, nullptr, "The nodes whose results it takes, one entry per use.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
 PyMemberDef kNodeMembers[] = {
     {"op", T_OBJECT, offsetof(NodeObject, op), READONLY, nullptr},
     {"inputs", T_OBJECT, offsetof(NodeObject, inputs), READONLY, nullptr},
@@ -50,6 +72,7 @@ PyType_Slot kNodeSlots[] = {
     {Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)},
     {Py_tp_new, reinterpret_cast<void*>(node_new)},
     {Py_tp_members, kNodeMembers},
+    {Py_tp_getset, kNodeGetters},
     {0, nullptr},
 };
 

@@ -20,7 +20,7 @@ struct ValueObject {
 struct NodeClasses {
   PyTypeObject *node = nullptr, *value = nullptr;
   PyTypeObject *literal = nullptr, *type = nullptr;  // of graphnet.ir
-  PyObject* types = nullptr;                         // every TensorType of known sizes that was asked for
+  PyObject* types = nullptr;  // every TensorType of known sizes that was asked for
   PyObject *no_attrs = nullptr, *no_name = nullptr, *no_blocks = nullptr;
   // names of attributes
   PyObject *op = nullptr, *nodes = nullptr, *inputs = nullptr, *table = nullptr, *dtype = nullptr, *shape = nullptr;
@@ -50,5 +50,6 @@ py::object setting_key(PyObject* value);
 
 void bind_nodes(py::module_& m);
 void bind_graphs(py::module_& m);
+void bind_traces(py::module_& m);
 
 }  // namespace graphnet

@@ -204,6 +204,7 @@ PYBIND11_MODULE(_core, m) {
       py::arg("n"));
   bind_nodes(m);
   bind_graphs(m);
+  bind_traces(m);
   bind_guards(m);
   bind_programs(m);
   bind_plans(m);

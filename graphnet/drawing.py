@@ -103,7 +103,7 @@ def _check_names(graph: ir.Graph, values: Any) -> None:
         known.setdefault(node.name)
         scope = node.scope
         while scope is not None:
-            known.setdefault(scope.path)
+            known.setdefault(scope.label)
             scope = scope.parent
     if not any(str(name) in known for name in values):
         some = ", ".join([name for name in known if name][:8])

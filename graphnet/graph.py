@@ -110,12 +110,11 @@ class Graph(ir.Graph):
         for root in dict.fromkeys([self._root, *tracer.roots]):
             for parameter, name in parameter_names(root).items():
                 names.setdefault(parameter, name)
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         for parameter in self.used_parameters():
             name = names.get(parameter) or tracer.given_names.get(parameter, "parameter")
-            self.parameter_names[parameter] = name = free_name(name, taken)
-            taken.add(name)
-        self._name_buffers([self._root, *tracer.roots])
+            self.parameter_names[parameter] = free_name(name, taken)
+        self._name_buffers([self._root, *tracer.roots], taken)
         self._adopt(resolve(self, self._sizes))
         self._tracer = None
         self.verify()
@@ -125,14 +124,13 @@ class Graph(ir.Graph):
         read = dict.fromkeys(o for node in self.walk() for o in node.inputs if type(o) is not Value)
         return dict.fromkeys([*(o for o in read if isinstance(o, Tensor) and o._buffer), *self.updates])
 
-    def _name_buffers(self, roots: list[Any]) -> None:
+    def _name_buffers(self, roots: list[Any], taken: dict[str, int]) -> None:
         """Name the buffers that the graph reads or writes, by their paths."""
         used = self._buffers().keys()
-        names = {buffer: name for root in roots[::-1] for name, buffer in root.named_buffers()} if used else {}
-        taken = set(self.parameter_names.values())
-        for buffer in sorted(used & names.keys(), key=lambda b: names[b]):
-            self.buffer_names[buffer] = name = free_name(names[buffer], taken)
-            taken.add(name)
+        found = ((name, b) for root in roots[::-1] for name, b in root.named_buffers() if b in used) if used else ()
+        names = {buffer: ir.shortened(name) for name, buffer in found}
+        for buffer in sorted(names, key=lambda b: names[b]):
+            self.buffer_names[buffer] = free_name(names[buffer], taken)
 
     def _adopt(self, graph: ir.Graph) -> None:
         self.nodes, self.inputs, self.outputs = graph.nodes, graph.inputs, graph.outputs
@@ -301,11 +299,19 @@ class Graph(ir.Graph):
         holder.__dict__["_parameters"].update(self.named_parameters())
         holder.__dict__["_buffers"].update(self.named_buffers())
         known = {**state_dict}
-        for name in list(known):  # names that a tied layer has besides its first
-            if name not in holder._parameters and isinstance(self._root, Module):
-                tied = dict(self._root.named_parameters(remove_duplicate=False)).get(name)
-                if tied is not None and tied in self.parameter_names:
-                    del known[name]
+        own = {*self.parameter_names.values(), *self.buffer_names.values()}
+        others = [name for name in known if name not in own] if isinstance(self._root, Module) else []
+        if others:  # names that a tied layer has besides its first, and those that are shortened here
+            firsts = {t: name for name, t in (*self._root.named_buffers(), *self._root.named_parameters())}
+            tensors = dict(self._root.named_buffers(remove_duplicate=False))
+            tensors.update(self._root.named_parameters(remove_duplicate=False))
+            here: dict[Any, str] = {**self.parameter_names, **self.buffer_names}
+            for name in others:
+                tensor = tensors.get(name)
+                if tensor is not None and tensor in here:
+                    value = known.pop(name)
+                    if firsts[tensor] == name:
+                        known.setdefault(here[tensor], value)
         return holder.load_state_dict(known, strict)
 
     def zero_grad(self) -> None:

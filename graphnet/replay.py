@@ -67,11 +67,15 @@ class Replay:
         """A scope of the graph as one below the scope into which the graph is traced."""
         if not self.scopes:
             return scope
-        if scope not in self.scopes:
+        missing: list[Scope] = []
+        while scope not in self.scopes:
             assert scope is not None
-            parent = self._moved(scope.parent)
-            self.scopes[scope] = Scope(parent, scope.name, scope.cls, scope.where, scope.library)
-        return self.scopes[scope]
+            missing.append(scope)
+            scope = scope.parent
+        found = self.scopes[scope]
+        for old in reversed(missing):
+            found = self.scopes[old] = Scope(found, old.name, old.cls, old.where, old.library)
+        return found
 
     def _control(self, node: Node, operands: list[Any]) -> Sequence[Any]:
         symbolic = next((o for o in operands if isinstance(o, SymbolicTensor)), None)

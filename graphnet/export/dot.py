@@ -189,7 +189,7 @@ class _Picture:
     def _heading(self, call: Call) -> tuple[str, str, str]:
         """Path, class and source place of a call."""
         scope = call.scope
-        path = scope.path if scope is not None else ""
+        path = scope.label if scope is not None else ""
         if not path and call.level == 0:
             path = self.graph.name
         cls = scope.cls if scope is not None and scope.cls != path else ""

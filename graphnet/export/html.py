@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import linecache
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from graphnet.export.calls import Call, Item, Tree, checked_depth
 from graphnet.export.links import Links
@@ -96,7 +95,6 @@ class _Page:
         self.scale = Scale(values.values())
         self.tree, self.links = Tree(graph), Links(graph)
         self.repeats, self.collapse = Repeats(graph, self.tree, self.links), collapse
-        self.costs: dict[int, tuple[Dim, Dim]] = {}  # of each kind of node: operations on numbers, bytes
         self.items: list[_Entry] = []
         self.of: dict[int, int] = {}  # node -> item
         self.kinds: set[str] = set()
@@ -106,6 +104,8 @@ class _Page:
             for parameter in weights:
                 self.first_user.setdefault(parameter, index)
         self.sharing = self._sharing() if shared else {}
+        self.at = {node: i for i, node in enumerate(self.tree.order)}
+        self.sums = self._sums()
         self.root = self._build()
         self.edges = self._edges()
         self.shared = [
@@ -146,7 +146,7 @@ class _Page:
         top += self.results
         scope = tree.root.scope
         cls = scope.cls if scope is not None and scope.cls != graph.name else ""
-        details = [*self._cost(tree.order), *(self._place(scope.where) if scope is not None else ())]
+        details = [*self._cost(0, len(tree.order)), *(self._place(scope.where) if scope is not None else ())]
         return self._holder([graph.name, cls], top, details, [""])
 
     def _holder(self, label: list[str], inside: list[int], details: Sequence[tuple[str, str]], names: Any) -> int:
@@ -160,35 +160,41 @@ class _Page:
     def _call(self, call: Call) -> list[int]:
         """The items of a call and of all calls in it; the number of its own."""
         done: dict[int, list[int]] = {}
+        results: dict[int, list[int]] = {}
         stack = [(call, False)]
         while stack:  # deep networks meet no recursion limit
             now, ready = stack.pop()
             if now.node is not None:
                 done[now.number] = [self._node(now.node, now)]
+                results[now.number] = [now.node]
             elif not ready:
                 stack.append((now, True))
                 stack.extend((item, False) for item in now.items if isinstance(item, Call))
             else:
                 inside = self._rows(self._parts(now, done))
-                scope, nodes = now.scope, self.tree.nodes(now)
+                scope = now.scope
                 assert scope is not None
-                types = type_text([t for n in self._results(nodes) for t in self.graph.types[self.graph.nodes[n]]])
+                results[now.number] = found = self._results(now, results)
+                shown = found or [self.tree.order[now.stop - 1]]
+                types = type_text([t for n in shown for t in self.graph.types[self.graph.nodes[n]]])
                 details = [
-                    ("module", f"{scope.path} ({scope.cls})"),
+                    ("module", f"{scope.label} ({scope.cls})"),
                     ("result", types),
-                    ("holds", plural(len(nodes), "operation")),
-                    *self._cost(nodes),
+                    ("holds", plural(now.stop - now.start, "operation")),
+                    *self._cost(now.start, now.stop),
                     *self._place(scope.where),
                 ]
-                label = [scope.path or self.graph.name, scope.cls, types]
-                done[now.number] = [self._holder(label, inside, details, [scope.path])]
+                label = [scope.label or self.graph.name, scope.cls, types]
+                done[now.number] = [self._holder(label, inside, details, [scope.label])]
                 if now.loop:
                     self.items[-1]["r"] = 1
         return done[call.number]
 
-    def _results(self, nodes: list[int]) -> list[int]:
-        mine = set(nodes)
-        return [n for n in nodes if any(user not in mine for user in self.links.users(n))] or nodes[-1:]
+    def _results(self, call: Call, known: Mapping[int, list[int]]) -> list[int]:
+        """The nodes of a call whose results are used outside it, given those of the calls inside."""
+        inside = range(call.start, call.stop)
+        given = [n for item in call.items for n in (known[item.number] if isinstance(item, Call) else [item])]
+        return [n for n in given if any(user < 0 or self.at[user] not in inside for user in self.links.users(n))]
 
     def _parts(self, call: Call, done: Mapping[int, list[int]] | None = None) -> list[int]:
         """The items in a call, with those of a run put together."""
@@ -203,17 +209,21 @@ class _Page:
         for run in self.repeats.runs(call.items) if self.collapse else ():
             end = run.start + run.period * run.times
             parts += numbers[at : run.start]
-            nodes = [n for item in call.items[run.start : end] for n in self.tree.nodes(item)]
+            first, last = self._range(call.items[run.start]), self._range(call.items[end - 1])
             ends = self._title(call.items[run.start]), self._title(call.items[end - 1])
             label = [f"×{run.times}", " … ".join(ends), "the same weights" if run.tied else ""]
-            details = [("repeats", f"{run.times} times"), *self._cost(nodes)]
+            details = [("repeats", f"{run.times} times"), *self._cost(first.start, last.stop)]
             parts.append(self._holder(label, self._rows(numbers[run.start : end]), details, []))
             at = end
         return [*parts, *numbers[at:]]
 
+    def _range(self, item: Item) -> range:
+        """Where the nodes of an item are in the tree's order."""
+        return range(item.start, item.stop) if isinstance(item, Call) else range(self.at[item], self.at[item] + 1)
+
     def _title(self, item: Item) -> str:
         if isinstance(item, Call):
-            return (item.scope.path if item.scope is not None else "") or self.graph.name
+            return (item.scope.label if item.scope is not None else "") or self.graph.name
         return self.graph.nodes[item].name
 
     def _rows(self, numbers: list[int]) -> list[int]:
@@ -233,10 +243,18 @@ class _Page:
         return numbers
 
     def _count(self, number: int) -> int:
-        entry = self.items[number]
-        if "n" not in entry and "c" in entry:
-            entry["n"] = sum(self._count(inner) for inner in entry["c"])
-        return int(entry.get("n", 1))
+        """How many operations are in an item."""
+        stack = [number]
+        while stack:
+            entry = self.items[stack[-1]]
+            inside = [self.items[n] for n in entry.get("c", ())]
+            if "n" in entry or not inside:
+                stack.pop()
+            elif all("n" in inner or not inner.get("c") for inner in inside):
+                entry["n"] = sum(inner.get("n", 1) for inner in inside)
+            else:
+                stack += [n for n in entry["c"] if self.items[n].get("c")]
+        return int(self.items[number].get("n", 1))
 
     def _node(self, index: int, call: Call | None) -> int:
         graph = self.graph
@@ -247,18 +265,18 @@ class _Page:
         where = node.where or (scope.where if scope is not None else None)
         details = [
             ("node", signature(graph, node)),
-            ("module", f"{node.path} ({node.scope.cls})" if node.scope is not None and node.path else ""),
+            ("module", f"{node.label} ({node.scope.cls})" if node.scope is not None and node.label else ""),
             ("result", types + self._dtypes(index)),
-            *self._cost([index]),
+            *self._cost(self.at[index], self.at[index] + 1),
             *self._place(where),
         ]
         names = [node.name]
         if scope is not None:
             kind = "weights" if self.links.weights[index] else "plain"
             kind = "fused" if op_kind(node.op) == "fused" else kind
-            label = [scope.path or graph.name, scope.cls if scope.cls != scope.path else ""]
+            label = [scope.label or graph.name, scope.cls if scope.cls != scope.label else ""]
             label += [operation if kind == "fused" else "", types]
-            names.append(scope.path)
+            names.append(scope.label)
         else:
             kind, label = op_kind(node.op), [operation, node.name if node.name != operation else "", types]
         self.of[index] = len(self.items)
@@ -283,25 +301,34 @@ class _Page:
 
     # -- details ------------------------------------------------------------------------------------------
 
-    def _cost(self, nodes: Sequence[int]) -> Iterator[tuple[str, str]]:
+    def _sums(self) -> list[tuple[Dim, Dim, Dim, int]]:
+        """Of the nodes before each position in order: operations on numbers, bytes, parameters first used, all uses."""
         graph = self.graph
-        flops: Dim = 0
-        memory: Dim = 0
-        for kind, count in Counter(map(self.repeats.kind, nodes)).items():
-            if kind not in self.costs:
-                node = graph.nodes[next(n for n in nodes if self.repeats.kind(n) == kind)]
-                self.costs[kind] = node_flops(graph, node), result_bytes(graph, node)
-            one = self.costs[kind]
-            flops, memory = flops + count * one[0], memory + count * one[1]
-        used = dict.fromkeys(p for n in nodes for p in self.links.weights[n])
+        costs: dict[int, tuple[Dim, Dim]] = {}  # of each kind of node
+        sums: list[tuple[Dim, Dim, Dim, int]] = [(0, 0, 0, 0)]
+        for index in self.tree.order:
+            kind = self.repeats.kind(index)
+            if kind not in costs:
+                costs[kind] = node_flops(graph, graph.nodes[index]), result_bytes(graph, graph.nodes[index])
+            flops, memory, own, uses = sums[-1]
+            weights = self.links.weights[index]
+            for parameter in dict.fromkeys(weights):
+                if self.first_user[parameter] == index:
+                    own = own + product(parameter._type().shape)
+            sums.append((flops + costs[kind][0], memory + costs[kind][1], own, uses + len(weights)))
+        return sums
+
+    def _cost(self, start: int, stop: int) -> Iterator[tuple[str, str]]:
+        """What nodes cost that are side by side in order."""
+        graph = self.graph
+        flops, memory, own, uses = (after - before for before, after in zip(self.sums[start], self.sums[stop]))
+        yield "parameters", size_text(own) if uses else ""
+        nodes = self.tree.order[start:stop] if stop - start <= 50 else []
         mine = set(nodes)
-        own = [p for p in used if self.first_user[p] in mine]
-        yield "parameters", size_text(sum((product(p._type().shape) for p in own), start=cast(Dim, 0))) if used else ""
-        if len(nodes) <= 50:
-            for parameter in used:
-                note = "" if self.first_user[parameter] in mine else ", counted above"
-                yield "", f"{parameter_name(graph, parameter)} {type_text([parameter._type()])}{note}"
-        others = list(dict.fromkeys(o for n in nodes for o in self.sharing.get(n, ()) if len(nodes) <= 50))
+        for parameter in dict.fromkeys(p for n in nodes for p in self.links.weights[n]):
+            note = "" if self.first_user[parameter] in mine else ", counted above"
+            yield "", f"{parameter_name(graph, parameter)} {type_text([parameter._type()])}{note}"
+        others = list(dict.fromkeys(o for n in nodes for o in self.sharing.get(n, ())))
         inside = {graph.nodes[n].name for n in nodes} if others else set()
         yield "shares with", ", ".join([o for o in others if o not in inside][:8])
         yield "FLOPs", size_text(flops)

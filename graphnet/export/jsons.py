@@ -13,7 +13,7 @@ import numpy as np
 from graphnet.dtypes import DType, as_dtype
 from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, kind_of
 from graphnet.export.record import Records, reading, rebuild
-from graphnet.ir import Constant, Dim, Graph, Symbol, product
+from graphnet.ir import Constant, Dim, Graph, Node, Symbol, product
 from graphnet.ir.dims import Expr
 
 __all__ = ["FORMAT", "VERSION", "from_json", "to_json"]
@@ -117,13 +117,11 @@ def to_json(graph: Graph, values: bool = True, indent: int | None = None) -> str
     records, encode = Records(graph), _Encoder()
 
     def whole(part: Graph) -> dict[str, Any]:
-        rows = []
-        for node in part.nodes:
-            row = records.node(part, node)
-            calls = row.pop("calls")
-            row["call"] = calls[-1][2] if calls else None
-            rows.append({"name": node.name, **encode(row), "blocks": [whole(block) for block in node.blocks]})
-        return {**encode(records.whole(part)), "nodes": rows}
+        return {**encode(records.whole(part)), "nodes": [row(part, node) for node in part.nodes]}
+
+    def row(part: Graph, node: Node) -> dict[str, Any]:
+        own = encode(records.node(part, node))
+        return {"name": node.name, **own, "blocks": [whole(block) for block in node.blocks]}
 
     document: dict[str, Any] = {"format": FORMAT, "version": VERSION, **whole(graph)}
     document["structure"] = _structure(getattr(graph, "structure", None))
@@ -204,10 +202,9 @@ def from_json(
 
         def nodes(whole: Any) -> Any:
             for row in whole["nodes"]:
-                call = row["call"]
                 values = {key: decode(row[key]) for key in ("op", "shapes", "dtypes", "where", "operands")}
                 values["attrs"] = {key: decode(value) for key, value in row["attrs"].items()}
-                values["calls"] = () if call is None else (("", "", call),)
+                values["call"] = row["call"]
                 yield row["name"], values, [block_of(block) for block in row["blocks"]]
 
         def block_of(block: Any) -> Any:

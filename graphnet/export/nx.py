@@ -64,7 +64,7 @@ def _graph(networkx: Any, records: Records, graph: Graph) -> Any:
         result.add_node(
             node.name,
             kind="input" if node.op == "input" else "op",
-            **records.node(graph, node),
+            **_node(records, graph, node),
             output=node in outputs,
             path=node.path,
             cls=node.scope.cls if node.scope is not None else "",
@@ -87,6 +87,12 @@ def _graph(networkx: Any, records: Records, graph: Graph) -> Any:
     return result
 
 
+def _node(records: Records, graph: Graph, node: Node) -> dict[str, Any]:
+    row = records.node(graph, node)
+    del row["call"]
+    return {**row, "calls": records.calls.path(node.scope)}
+
+
 def from_networkx(graph: Any) -> tuple[Graph, Any]:
     """The graph that `to_networkx` wrote, with the same parameters, and the nesting of its outputs.
 
@@ -101,7 +107,8 @@ def from_networkx(graph: Any) -> tuple[Graph, Any]:
 
     def nodes(whole: Any) -> Any:
         for name, row in whole["nodes"].nodes(data=True):
-            yield name, row, [{**block.graph, "nodes": block} for block in row["blocks"]]
+            call = row["calls"][-1][2] if row["calls"] else None
+            yield name, {**row, "call": call}, [{**block.graph, "nodes": block} for block in row["blocks"]]
 
     with reading("from_networkx", "not a graph that to_networkx wrote"):
         parameters, constants = graph.graph["tensors"]

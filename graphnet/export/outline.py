@@ -132,7 +132,7 @@ class _Outline:
             self._row(lead, text if text == node.name else f"{node.name}: {text}", [item], [node.name])
             return False
         scope = item.scope
-        path = (scope.path if scope is not None else "") or graph.name
+        path = (scope.label if scope is not None else "") or graph.name
         text = f"{path} ({scope.cls})" if scope is not None and scope.cls != path else path
         if item.node is None and self._open(item) and item.items:
             self.rows.append((lead + text, "", ""))

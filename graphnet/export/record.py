@@ -22,18 +22,20 @@ class Calls:
 
     def __init__(self) -> None:
         self.numbers: dict[Scope, int] = {}
+        self._calls: dict[Scope, tuple[str, str, int]] = {}
         self.rows: list[dict[str, Any]] = []
-        self._paths: dict[Scope | None, tuple[tuple[str, str, int], ...]] = {None: ()}
 
-    def path(self, scope: Scope | None) -> tuple[tuple[str, str, int], ...]:
-        """All calls that a node is inside of, from the outside: path, class, number."""
+    def number(self, scope: Scope | None) -> int | None:
+        """The number of a call; those that it is inside of have theirs too then."""
+        if scope is None:
+            return None
         missing: list[Scope] = []
-        while scope is not None and scope not in self._paths:
-            missing.append(scope)
-            scope = scope.parent
-        calls = self._paths[scope]
+        at: Scope | None = scope
+        while at is not None and at not in self.numbers:
+            missing.append(at)
+            at = at.parent
         for inner in reversed(missing):
-            number = self.numbers[inner] = len(self.rows)
+            self.numbers[inner] = len(self.rows)
             self.rows.append(
                 {
                     "parent": None if inner.parent is None else self.numbers[inner.parent],
@@ -43,8 +45,19 @@ class Calls:
                     "library": inner.library,
                 }
             )
-            calls = self._paths[inner] = (*calls, (inner.path, inner.cls, number))
-        return calls
+        return self.numbers[scope]
+
+    def path(self, scope: Scope | None) -> tuple[tuple[str, str, int], ...]:
+        """All calls that a node is inside of, from the outside: path, class, number."""
+        self.number(scope)
+        calls: list[tuple[str, str, int]] = []
+        while scope is not None:
+            call = self._calls.get(scope)
+            if call is None:
+                call = self._calls[scope] = (scope.label, scope.cls, self.numbers[scope])
+            calls.append(call)
+            scope = scope.parent
+        return tuple(reversed(calls))
 
 
 class Records:
@@ -81,9 +94,9 @@ class Records:
             "attrs": dict(node.attrs),
             "shapes": [tuple(t.shape) for t in types],
             "dtypes": [t.dtype.name for t in types],
-            "calls": self.calls.path(node.scope),
             "where": tuple(node.where) if node.where is not None else None,
             "operands": [self.operand(operand) for operand in node.inputs],
+            "call": self.calls.number(node.scope),
         }
 
     def whole(self, graph: Graph) -> dict[str, Any]:
@@ -177,7 +190,7 @@ def rebuild(
 
         for name, row, blocks in nodes(whole):
             where = None if row["where"] is None else Where(*row["where"])
-            scope = scopes[row["calls"][-1][2]] if row["calls"] else None
+            scope = scopes[row["call"]] if row["call"] is not None else None
             inner = tuple(make(block) for block in blocks)
             if row["op"] in TABLE:
                 TABLE[row["op"]].check_settings(row["attrs"])

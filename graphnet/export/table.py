@@ -8,7 +8,7 @@ from graphnet.export.calls import Call, Item, Tree
 from graphnet.export.grid import as_html, as_text
 from graphnet.export.text import plural, size_text, type_text
 from graphnet.export.unfold import LOOPS, STATES, unfold
-from graphnet.ir import Dim, Graph, Node, Parameter, product
+from graphnet.ir import Dim, Graph, Parameter, Scope, product
 from graphnet.ops import node_flops, result_bytes
 
 __all__ = ["Row", "Summary", "rows", "summarized", "text"]
@@ -61,6 +61,7 @@ def rows(graph: Graph) -> list[Row]:
     graph = unfold(graph).graph
     tree = Tree(graph)
     users: dict[Parameter, str] = {}  # the path of the first
+    within: dict[Scope | None, str] = {}  # of calls, the loop or branch that they are in
     result: list[Row] = []
     stack: list[Item] = [tree.root]
     while stack:
@@ -68,16 +69,18 @@ def rows(graph: Graph) -> list[Row]:
         if isinstance(item, Call) and not item.leaf:
             stack.extend(reversed(item.items))
         elif isinstance(item, Call) or graph.nodes[item].op not in STATES:
-            result.append(_row(graph, item, tree.nodes(item), users))
+            result.append(_row(graph, item, tree.nodes(item), users, within))
     return result
 
 
-def _row(graph: Graph, item: Item, indices: list[int], users: dict[Parameter, str]) -> Row:
+def _row(
+    graph: Graph, item: Item, indices: list[int], users: dict[Parameter, str], within: dict[Scope | None, str]
+) -> Row:
     nodes = [graph.nodes[i] for i in indices]
     last = nodes[-1]
     path, cls = last.name, last.op
     if isinstance(item, Call) and item.scope is not None:
-        path, cls = item.scope.path or graph.name, item.scope.cls
+        path, cls = item.scope.label or graph.name, item.scope.cls
     new: list[Parameter] = []
     old: list[Parameter] = []
     for parameter in dict.fromkeys(p for node in nodes for p in node.parameters):
@@ -89,15 +92,22 @@ def _row(graph: Graph, item: Item, indices: list[int], users: dict[Parameter, st
     for node in nodes:
         flops, memory = flops + node_flops(graph, node), memory + result_bytes(graph, node)
     shape = type_text(graph.types[last])
-    return Row(path, cls, shape, _size(new), shared_with, _size(old), len(nodes), flops, memory, _within(last))
+    loop = "" if last.op in LOOPS else _within(last.scope, within)  # its own node is not in it
+    return Row(path, cls, shape, _size(new), shared_with, _size(old), len(nodes), flops, memory, loop)
 
 
-def _within(node: Node) -> str:
-    """The innermost loop or branch that a node is in; its own node is not."""
-    scope = node.scope
-    while scope is not None and (scope.cls not in LOOPS or scope.library):
+def _within(scope: Scope | None, known: dict[Scope | None, str]) -> str:
+    """The innermost loop or branch that a call is in; `known` holds those of other calls."""
+    missing: list[Scope | None] = []
+    while scope is not None and scope not in known:
+        missing.append(scope)
+        if scope.cls in LOOPS and not scope.library:
+            known[scope] = scope.label
+            break
         scope = scope.parent
-    return scope.path if scope is not None and node.op not in LOOPS else ""
+    found = known.get(scope, "")
+    known.update(dict.fromkeys(missing, found))
+    return found
 
 
 def _size(parameters: list[Parameter]) -> Dim:

@@ -85,9 +85,9 @@ def operation_text(graph: Graph, node: Node) -> str:
     """An operation with the parameters and numbers it takes: `relu`, `+ 1`, `@ weight`, `linear [w, b]`."""
     label = TABLE[node.op].label if node.op in TABLE else ""
     label = label or node.op
-    own = f"{node.path}."
+    own = f"{node.label}."
     texts = ["" if not isinstance(o, (Parameter, Literal)) else graph.operand_text(o) for o in node.inputs]
-    texts = [text.removeprefix(own) if node.path else text for text in texts]
+    texts = [text.removeprefix(own) if node.label else text for text in texts]
     if not any(texts):
         return label
     if len(texts) == 2 and not label.isidentifier():

@@ -101,13 +101,13 @@ class _Unfolder:
             return scope  # of the graph itself: nothing moves
         for old in reversed(missing):
             found = scopes[old] = Scope(found, old.name, old.cls, old.where, old.library)
-            found._path = old.path  # what the module is called, wherever it is called from
+            found._label = old.label  # what the module is called, wherever it is called from
         return found
 
     def _blocks(self, graph: Graph, node: Node, scope: Scope | None, values: dict[Value, Operand]) -> None:
         """Add the nodes of a node's blocks, then the node that stands for its results."""
-        prefix = f"{node.path}."
-        name = node.op if node.name == node.path else node.name.removeprefix(prefix) if node.path else node.name
+        label = node.label
+        name = node.op if node.name == label else node.name.removeprefix(f"{label}.") if label else node.name
         box = Scope(scope, name, node.op, node.where)
         operands = [self._operand(o, values) for o in node.inputs]
         if node.op == ELEMENTWISE:

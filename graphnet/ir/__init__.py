@@ -26,6 +26,7 @@ from graphnet.ir.nodes import (
     TensorType,
     Value,
     Where,
+    shortened,
 )
 from graphnet.ir.rewriter import Rewriter, rewrite_blocks
 
@@ -58,6 +59,7 @@ __all__ = [
     "product",
     "render_shape",
     "rewrite_blocks",
+    "shortened",
     "substitute",
     "symbols",
 ]

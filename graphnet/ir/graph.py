@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from graphnet import _core
 from graphnet.errors import GraphError
 from graphnet.ir.dims import render_shape
-from graphnet.ir.nodes import Constant, Literal, Node, Operand, Parameter, TensorType, Value
+from graphnet.ir.nodes import Constant, Literal, Node, Operand, Parameter, Scope, TensorType, Value
 
 __all__ = ["Edge", "Graph"]
 
@@ -50,6 +50,21 @@ class Graph:
         self.parameter_names: dict[Parameter, str] = {}
         self.updates: dict[Constant, Operand] = {}
         self.buffer_names: dict[Constant, str] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """The attributes, after all module calls, those around others first: copying meets no deep nest of them."""
+        scopes: dict[Scope, None] = {}
+        for node in self.walk():
+            missing: list[Scope] = []
+            scope = node.scope
+            while scope is not None and scope not in scopes:
+                missing.append(scope)
+                scope = scope.parent
+            scopes.update(dict.fromkeys(reversed(missing)))
+        return {"_scopes": list(scopes), **self.__dict__}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update({name: value for name, value in state.items() if name != "_scopes"})
 
     def add(self, node: Node, types: tuple[TensorType, ...]) -> Node:
         """Append a node whose operands are in the graph already."""

@@ -25,6 +25,7 @@ __all__ = [
     "TensorType",
     "Value",
     "Where",
+    "shortened",
 ]
 
 
@@ -93,6 +94,21 @@ class Literal(NamedTuple):
         return str(self.value)
 
 
+_LONG = 250  # characters of a path that is shown, and kept
+_LEFT_OUT = "..."
+
+
+def shortened(path: str) -> str:
+    """A path, or the end of it where it is long: where modules are nested hundreds deep.
+
+    All paths of a deep nest together would fill the memory. What is shortened may be made longer and shortened again.
+    """
+    left_out = path.startswith(_LEFT_OUT)
+    if len(path) - len(_LEFT_OUT) * left_out <= _LONG:
+        return path
+    return _LEFT_OUT + path[path.find(".", len(path) - _LONG - 1) + 1 :]
+
+
 class Scope:
     """One call of a module: where in the module tree it happened, and of what class.
 
@@ -101,7 +117,7 @@ class Scope:
     when someone asks.
     """
 
-    __slots__ = ("_path", "cls", "library", "name", "parent", "where")
+    __slots__ = ("_label", "cls", "library", "name", "parent", "where")
 
     def __init__(self, parent: Scope | None, name: str, cls: str, where: Where | None, library: bool = False) -> None:
         self.parent = parent
@@ -109,19 +125,43 @@ class Scope:
         self.cls = cls
         self.where = where
         self.library = library
-        self._path: str | None = None
+        self._label: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The path, or the end of it where that is long (see `shortened`)."""
+        if self._label is None:
+            missing: list[Scope] = []
+            at: Scope | None = self
+            while at is not None and at._label is None:
+                missing.append(at)
+                at = at.parent
+            label = at._label or "" if at is not None else ""
+            for scope in reversed(missing):
+                if scope.name:
+                    label = shortened(f"{label}.{scope.name}" if label else scope.name)
+                scope._label = label
+        return self._label or ""
 
     @property
     def path(self) -> str:
         """The path from the root, with `name` as its last part."""
-        if self._path is None:
-            parent = self.parent.path if self.parent is not None else ""
-            self._path = f"{parent}.{self.name}" if parent and self.name else parent or self.name
-        return self._path
+        if not self.label.startswith(_LEFT_OUT):
+            return self.label
+        parts: list[str] = []
+        at: Scope | None = self
+        while at is not None:
+            if at.name:
+                parts.append(at.name)
+            at = at.parent
+        return ".".join(reversed(parts))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Scope, (self.parent, self.name, self.cls, self.where, self.library)
 
     def __str__(self) -> str:
         place = f"{self.cls}, {self.where}" if self.where else self.cls
-        return f"{self.path} ({place})" if self.path else f"{self.cls} ({self.where})" if self.where else self.cls
+        return f"{self.label} ({place})" if self.label else f"{self.cls} ({self.where})" if self.where else self.cls
 
 
 class Origin(NamedTuple):
@@ -137,7 +177,7 @@ class Origin(NamedTuple):
             return "input" if self.name == "input" else f"input {self.name}"
         if self.scope is not None and self.scope.library:
             return str(self.scope)
-        inside = f" in {self.scope}" if self.scope is not None and self.scope.path else ""
+        inside = f" in {self.scope}" if self.scope is not None and self.scope.label else ""
         place = f" ({self.where})" if self.where else ""
         return f"{self.op}{place}{inside}"
 
@@ -170,14 +210,14 @@ class _Described:
         return self.scope.path if self.scope is not None else ""
 
     @property
+    def label(self) -> str:
+        """The path, or the end of it where that is long."""
+        return self.scope.label if self.scope is not None else ""
+
+    @property
     def settings(self) -> Mapping[str, object]:
         """The attributes worth showing: not those that only say how a loop's operands are laid out."""
         return {k: v for k, v in self.attrs.items() if k not in ("states", "stacks")} if self.blocks else self.attrs
-
-    @property
-    def sources(self) -> tuple[Node, ...]:
-        """The nodes whose results it takes, one entry per use."""
-        return tuple([v.node for v in self.inputs if type(v) is Value])
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -199,8 +239,8 @@ for _name in (
     "__reduce__",
     "__repr__",
     "path",
+    "label",
     "settings",
-    "sources",
     "parameters",
     "describe",
 ):

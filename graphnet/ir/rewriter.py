@@ -17,16 +17,23 @@ class Rewriter:
 
     A pass goes through `walk` and writes each node that it gets with `emit`, `join` or `replace`, or leaves it out.
 
+    Args:
+        graph: the old graph.
+        retyped: what its types become, by the ids of their tuples; None where they stay.
+
     Attributes:
         graph: the old graph.
         result: the new one.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, retyped: Mapping[int, tuple[TensorType, ...]] | None = None) -> None:
         self.graph = graph
         self.result = Graph(graph.name)
         self._moved: dict[Node, Value] = {}  # the first result of the new node, which all its uses share
         self._replaced: dict[Node, Operand] = {}
+        new = self.result
+        self._retyped = retyped
+        self._state = self._moved, self._replaced, graph.types, retyped, new.nodes, new.types
 
     def now(self, operand: Operand) -> Operand:
         """What an operand of the old graph is in the new one."""
@@ -39,20 +46,22 @@ class Rewriter:
 
     def walk(self, changed: Container[Node]) -> Iterator[Node]:
         """The nodes that change, in order, to be written by the caller; the others are copied."""
-        nodes, result, at = self.graph.nodes, self.result, 0
-        while True:
-            at = _core.keep(
-                nodes, at, changed, self._moved, self._replaced, self.graph.types, result.nodes, result.types
-            )
-            if at == len(nodes):
-                return
+        nodes, at = self.graph.nodes, 0
+        while (at := _core.keep(nodes, at, changed, self._state)) < len(nodes):
             yield nodes[at]
             at += 1
 
+    def has(self, node: Node) -> bool:
+        """Whether a node of the old graph was copied or replaced."""
+        return node in self.result.types or node in self._moved or node in self._replaced
+
     def keep(self, node: Node) -> None:
         """Copy a node out of turn."""
-        result = self.result
-        _core.keep([node], 0, (), self._moved, self._replaced, self.graph.types, result.nodes, result.types)
+        _core.keep([node], 0, (), self._state)
+
+    def change(self, node: Node, op: str, operands: tuple[Operand, ...], attrs: Mapping[str, object]) -> None:
+        """Put a node of another op in the place of one; operands are the old graph's."""
+        _core.rewrite(node, op, operands, attrs, self._state)
 
     def emit(
         self,
@@ -67,7 +76,8 @@ class Rewriter:
             blocks = node.blocks if op == node.op else ()
         made = Node(op, tuple(inputs), attrs, node.name, node.scope, node.where, blocks)
         self._moved[node] = Value(made)
-        self.result.add(made, self.graph.types[node])
+        types = self.graph.types[node]
+        self.result.add(made, types if self._retyped is None else self._retyped[id(types)])
 
     def join(self, made: Node, nodes: Sequence[Node]) -> None:
         """Put a node in the place of several of one result each; its results are theirs, in order."""
@@ -78,6 +88,11 @@ class Rewriter:
     def replace(self, node: Node, operand: Operand) -> None:
         """Leave a node out: an operand of the new graph is its result."""
         self._replaced[node] = operand
+
+    def copy(self) -> Graph:
+        """The graph with all its nodes."""
+        self.result.nodes, self.result.types = list(self.graph.nodes), dict(self.graph.types)
+        return self.finish()
 
     def finish(self) -> Graph:
         """The new graph."""

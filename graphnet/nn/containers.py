@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError, kind_of
-from graphnet.nn.module import Module
+from graphnet.nn.module import Module, enter
 from graphnet.nn.parameter import Parameter
+from graphnet.nn.showing import Text
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
 from graphnet.whole import whole
@@ -140,10 +144,44 @@ class Sequential(_Ordered):
 
     def forward(self, input: Any) -> Any:
         """The last module's result."""
-        for name, module in self._modules.items():
-            state.hint = (module, name)
-            input = module(input)
-        return input
+        items, inside = iter(self._modules.items()), {id(self)}
+        outer: list[Any] = []  # of the Sequentials within that were entered: what is left of the one around, its scope
+        try:
+            while True:
+                for name, module in items:
+                    if isinstance(module, Sequential) and _walked(module, input) and id(module) not in inside:
+                        outer.append((items, state.scope, state.module))
+                        inside.add(id(module))
+                        enter(module, name)
+                        items = iter(module._modules.items())
+                        break
+                    state.hint = (module, name)
+                    input = module(input)
+                else:
+                    if not outer:
+                        return input
+                    inside.discard(id(state.module))
+                    items, state.scope, state.module = outer.pop()
+        finally:
+            if outer:
+                _, state.scope, state.module = outer[0]
+
+
+_CALL, _FORWARD = Module.__call__, Sequential.forward
+
+
+def _walked(module: Sequential, input: Any) -> bool:
+    """Whether a call does nothing but enter the module and run its children, so that nests need no recursion."""
+    cls, fields = type(module), module.__dict__
+    return (
+        cls.forward is _FORWARD
+        and cls.__call__ is _CALL
+        and "_modules" in fields
+        and "forward" not in fields
+        and not fields["_forward_hooks"]
+        and not fields["_forward_pre_hooks"]
+        and not isinstance(input, np.ndarray)
+    )
 
 
 class ModuleList(_Ordered):
@@ -160,22 +198,16 @@ class ModuleList(_Ordered):
         super().__init__()
         self._adopt(() if modules is None else modules)
 
-    def __repr__(self) -> str:
+    def _shown_with(self, children: list[tuple[str, int]]) -> Text:
         """As PyTorch shows it: runs of modules that look the same are one entry with their number."""
-        if not self._modules:
-            return f"{type(self).__name__}()"
-        runs: list[list[Any]] = []  # first, last, text
-        for number, module in enumerate(self):
-            text = repr(module)
-            if runs and runs[-1][2] == text:
-                runs[-1][1] = number
-            else:
-                runs.append([number, number, text])
-        lines = []
-        for first, last, text in runs:
-            entry = f"({first}): {text}" if first == last else f"({first}-{last}): {last - first + 1} x {text}"
-            lines.append(entry.replace("\n", "\n  "))
-        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+        name = type(self).__name__
+        entries: list[tuple[str, int]] = []
+        at = 0
+        for number, run in itertools.groupby(number for _, number in children):
+            count = len(list(run))
+            entries.append((f"({at}): " if count == 1 else f"({at}-{at + count - 1}): {count} x ", number))
+            at += count
+        return Text(f"{name}(", (), tuple(entries), ")") if entries else Text(f"{name}()")
 
 
 class ModuleDict(Module):

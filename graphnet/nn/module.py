@@ -16,7 +16,9 @@ from graphnet.ir import Scope
 from graphnet.nn.hooks import Hook, RemovableHandle, add_hook, run_hooked
 from graphnet.nn.naming import name_within, warn_unreached, warn_unregistered
 from graphnet.nn.parameter import StateTensor
+from graphnet.nn.pickling import flattened
 from graphnet.nn.registry import Registry, not_initialized
+from graphnet.nn.showing import Text, shown
 from graphnet.nn.state import LoadResult, load_into
 from graphnet.places import constructor_site
 from graphnet.tensor.adaptation import adapted
@@ -24,7 +26,7 @@ from graphnet.tensor.core import Base, check_tensor
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
 
-__all__ = ["Module"]
+__all__ = ["Module", "enter"]
 
 _DTYPE_NAMES = ("float32", "float64", "float", "double", "int32", "int64", "bool")
 
@@ -85,20 +87,15 @@ class Module(Registry):
             name, state.hint = hint[1], None
         else:
             name = "" if parent is None else name_within(parent, self)
-        fields = self.__dict__
-        if "_modules" not in fields:
-            raise not_initialized(self, "call")
-        scope = Scope(outer, name, self._shown_as(), fields["_where"], self._library)
-        state.scope, state.module = scope, self
-        if parent is None and state.tracer is not None:
-            state.tracer.roots.append(self)
-        first = not fields["_called"]
-        if first:
-            fields["_called"] = True
-            if parent is None and not kwargs:  # what notebooks draw it with
-                fields["_given"] = [(a.shape, a.dtype) for a in args if isinstance(a, Base)]
-            warn_unregistered(self, scope)
+        first = False
         try:
+            first = enter(self, name)
+            fields = self.__dict__
+            if parent is None:
+                if state.tracer is not None:
+                    state.tracer.roots.append(self)
+                if first and not kwargs:  # what notebooks draw it with
+                    fields["_given"] = [(a.shape, a.dtype) for a in args if isinstance(a, Base)]
             for value in (*args, *kwargs.values()) if kwargs else args:
                 if isinstance(value, np.ndarray):
                     args, kwargs = self._take_arrays(args, kwargs)
@@ -311,6 +308,9 @@ class Module(Registry):
             parameter.requires_grad_(requires_grad)
         return self
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return flattened(self, super().__reduce_ex__(protocol))
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_names", "_fast")}
 
@@ -323,12 +323,31 @@ class Module(Registry):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return self._bundle(self) if self._bundle is not None else {"text/plain": repr(self)}
 
+    def _shown_with(self, children: list[tuple[str, int]]) -> Text:
+        """What `repr` shows of it, given the numbers of its children's texts."""
+        name, extra = type(self).__name__, self.extra_repr()
+        lines = tuple(extra.split("\n")) if extra else ()
+        if len(lines) == 1 and not children:
+            return Text(f"{name}({extra})")
+        labelled = tuple([(f"({label}): ", number) for label, number in children])
+        return Text(f"{name}(", lines, labelled, ")") if lines or children else Text(f"{name}()")
+
     def __repr__(self) -> str:
-        extra = self.extra_repr()
-        lines = extra.split("\n") if extra else []
-        for name, module in self._modules.items():
-            lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
-        name = type(self).__name__
-        if len(lines) == 1 and extra and not self._modules:
-            return f"{name}({extra})"
-        return f"{name}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{name}()"
+        return shown(self, Module.__repr__)
+
+
+def enter(module: Any, name: str) -> bool:
+    """Make a module the one that runs, called by that name from the one that did; whether for the first time.
+
+    Who enters a module puts `state.scope` and `state.module` back when it leaves it.
+    """
+    fields = module.__dict__
+    if "_modules" not in fields:
+        raise not_initialized(module, "call")
+    state.scope = scope = Scope(state.scope, name, module._shown_as(), fields["_where"], module._library)
+    state.module = module
+    if fields["_called"]:
+        return False
+    fields["_called"] = True
+    warn_unregistered(module, scope)
+    return True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Container, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
-from graphnet.ir import Scope, Where
+from graphnet.ir import Scope, Where, shortened
 from graphnet.nn.changes import structure_version
+from graphnet.nn.registry import tree
 from graphnet.places import stack_depth
 
 __all__ = [
@@ -25,16 +26,33 @@ def name_within(parent: Any, child: Any) -> str:
     """The path of a module below the one that calls it; of a plain list's item, where it is kept there."""
     known = parent.__dict__.get("_names")
     entry = known[1].get(id(child)) if known is not None and known[0] == structure_version() else None
-    if entry is None or entry[1] is not child:
-        names: dict[int, tuple[str, Any]] = {}
-        for path, module in parent.named_modules():
-            names.setdefault(id(module), (path, module))
-        for owner_path, owner in parent.named_modules():
-            for path, module in unregistered(owner):
-                names.setdefault(id(module), (f"{owner_path}.{path}" if owner_path else path, module))
+    if entry is None or entry[2] is not child:
+        names: dict[int, _Named] = {}
+        ways: list[_Named] = []  # from the parent to the module, by depth
+        lists: list[tuple[_Named, str, Any]] = []
+        for depth, name, module in tree(parent):
+            del ways[depth:]
+            ways.append((ways[-1] if ways else None, name, module))
+            names.setdefault(id(module), ways[-1])
+            lists.extend((ways[-1], path, item) for path, item in unregistered(module))
+        for owner, path, module in lists:
+            names.setdefault(id(module), (owner, path, module))
         parent.__dict__["_names"] = (structure_version(), names)
-        entry = names.setdefault(id(child), (type(child).__name__, child))
-    return str(entry[0])
+        entry = names.setdefault(id(child), (None, type(child).__name__, child))
+    if entry[0] is None:
+        return entry[1]
+    parts: list[str] = []
+    at: _Named | None = entry
+    while at is not None:
+        if at[1]:
+            parts.append(at[1])
+        at = at[0]
+    path = ".".join(reversed(parts))
+    parent.__dict__["_names"][1][id(child)] = (None, path, child)
+    return path
+
+
+_Named: TypeAlias = "tuple[_Named | None, str, Any]"  # the one around it, the name there, the module
 
 
 def _others(module: Any) -> list[tuple[str, Any]]:
@@ -115,12 +133,10 @@ def _warn_graph(module: Any, scope: Scope) -> None:
 
 def warn_unreached(module: Any, reached: Container[Any] = ()) -> None:
     """Say which lazy layers a forward pass did not reach; `reached` holds parameters that it did."""
-    left: dict[str, None] = {}
-    for path, m in module.named_modules():
-        for p in m._parameters.values():
-            if p is not None and p._lazy is not None and p not in reached:
-                left[f"{path} ({type(m).__name__}, {m._where})"] = None
-    if left:
+    if any(_unknown(m, reached) for m in module.modules()):
+        left = [
+            f"{path} ({type(m).__name__}, {m._where})" for path, m in module.named_modules() if _unknown(m, reached)
+        ]
         warnings.warn(
             f"forward of {type(module).__name__} did not reach {', '.join(left)}: "
             "the sizes of these lazy layers are still unknown",
@@ -129,24 +145,33 @@ def warn_unreached(module: Any, reached: Container[Any] = ()) -> None:
         )
 
 
-def free_name(name: str, taken: set[str]) -> str:
-    """The name, with a number behind it where it is taken."""
-    number, found = 2, name
+def _unknown(module: Any, reached: Container[Any]) -> bool:
+    return any(p is not None and p._lazy is not None and p not in reached for p in module._parameters.values())
+
+
+def free_name(name: str, taken: dict[str, int]) -> str:
+    """The name, with a number behind it where it is taken; it is taken then."""
+    number, found = taken.get(name, 1), name
     while found in taken:
-        found, number = f"{name}#{number}", number + 1
+        number += 1
+        found = f"{name}#{number}"
+    taken[name], taken[found] = number, 1
     return found
 
 
 def parameter_names(root: Any) -> dict[Any, str]:
-    """Every parameter below a module with its path, those in plain lists too; the first path counts."""
+    """Every parameter below a module with its path, those in plain lists too; the first path counts.
+
+    Long paths are shortened, as in a deep nest they would fill the memory.
+    """
     names: dict[Any, str] = {}
-    modules = list(root.named_modules())
-    for path, module in modules:
+    for path, module in root.named_modules():
         for name, parameter in module._parameters.items():
             if parameter is not None and parameter not in names:
-                names[parameter] = f"{path}.{name}" if path else name
-    for owner_path, owner in modules:
+                names[parameter] = f"{shortened(path)}.{name}" if path else name
+    for owner_path, owner in root.named_modules():
         for path, module in unregistered(owner):
             for name, parameter in module.named_parameters():
-                names.setdefault(parameter, f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}")
+                whole = f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}"
+                names.setdefault(parameter, shortened(whole))
     return names

@@ -16,7 +16,7 @@ from graphnet.tensor.tensor import Tensor
 if TYPE_CHECKING:
     from graphnet.nn.module import Module
 
-__all__ = ["Registry", "not_initialized"]
+__all__ = ["Registry", "not_initialized", "tree"]
 
 
 class Held(dict[str, Any]):
@@ -237,23 +237,19 @@ class Registry:
         self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
         """All modules of the tree with their paths, this one first; shared ones once."""
-        seen: set[Any] = memo if memo is not None else set()
-        stack: list[tuple[str, Any]] = [(prefix, self)]
-        while stack:
-            path, module = stack.pop()
-            if remove_duplicate:
-                if module in seen:
-                    continue
-                seen.add(module)
+        path, lengths = prefix, [len(prefix)]  # of the paths on the way here: in deep trees those are long
+        for depth, name, module in tree(self, memo, remove_duplicate):
+            if depth:
+                del lengths[depth:]
+                path = f"{path[: lengths[-1]]}.{name}" if lengths[-1] else name
+                lengths.append(len(path))
             yield path, module
-            if not module._modules:
-                continue
-            children = [(f"{path}.{n}" if path else n, m) for n, m in module._modules.items() if m is not None]
-            stack.extend(reversed(children))
 
     def modules(self) -> Iterator[Module]:
         """All modules of the tree, this one first; shared ones once."""
-        return (module for _, module in self.named_modules())
+        if type(self).named_modules is not Registry.named_modules:
+            return (module for _, module in self.named_modules())
+        return (module for _, _, module in tree(self))
 
     def _named(self, kind: str, prefix: str, recurse: bool, unique: bool) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
@@ -273,7 +269,9 @@ class Registry:
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, shared ones once."""
-        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+        if type(self).named_parameters is not Registry.named_parameters:
+            return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+        return _held(self, "_parameters", recurse)
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -283,7 +281,9 @@ class Registry:
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """All buffers."""
-        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+        if type(self).named_buffers is not Registry.named_buffers:
+            return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+        return _held(self, "_buffers", recurse)
 
     def get_submodule(self, target: str) -> Module:
         """The module at a path such as "net.0".
@@ -348,3 +348,38 @@ def not_initialized(module: Any, what: str) -> AttributeError:
     """The error of a module whose `__init__` did not call its base's."""
     name = type(module).__name__
     return AttributeError(f"cannot {what} {name} before Module.__init__(): call super().__init__() first")
+
+
+def tree(root: Any, memo: set[Any] | None = None, unique: bool = True) -> Iterator[tuple[int, str, Any]]:
+    """All modules of the tree, the root first: how deep each lies, its name there, and itself."""
+    seen: set[Any] = memo if memo is not None else set()
+    if unique:
+        if root in seen:
+            return
+        seen.add(root)
+    yield 0, "", root
+    stack = [iter(list(root._modules.items()))]
+    while stack:
+        for name, module in stack[-1]:
+            if module is None:
+                continue
+            if unique:
+                if module in seen:
+                    continue
+                seen.add(module)
+            yield len(stack), name, module
+            if module._modules:
+                stack.append(iter(list(module._modules.items())))
+                break
+        else:
+            stack.pop()
+
+
+def _held(root: Registry, kind: str, recurse: bool) -> Iterator[Any]:
+    """All parameters or buffers, shared ones once; no paths are put together, which takes long in deep trees."""
+    seen: set[int] = set()
+    for module in root.modules() if recurse else (root,):
+        for value in module.__dict__[kind].values():
+            if value is not None and id(value) not in seen:
+                seen.add(id(value))
+                yield value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from graphnet import _core
 from graphnet.ir import Graph, Node, Operand, Scope, Symbol, TensorType, Unifier, Value, Where
@@ -63,7 +64,11 @@ class Emitter:
         Raises:
             ShapeError, DTypeError: the operands do not fit.
         """
-        return _core.emit(self.graph, self.sizes, self._taken, op, operands, attrs, name, scope, where, infer)
+        return _core.emit(self.graph, self.sizes, self._taken, infer, op, operands, attrs, name, scope, where)
+
+    def replay(self, steps: tuple[Any, ...], results: tuple[Any, ...], node: Node, g: Operand) -> tuple[Any, ...]:
+        """Add the operations of a node's gradient (`graphnet.passes.gradient`), and give some of their results."""
+        return _core.replay(self.graph, self._taken, steps, results, node, g)
 
     def control(
         self,

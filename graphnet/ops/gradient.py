@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation: one walk for eager records and for graphs.
+"""Reverse-mode differentiation: what a node gives its operands, for eager records and for graphs.
 
 Both hand in sites, which know a node's operands and how to emit ops; only what a value *is* differs
 (an array, or a node of a graph).
@@ -6,14 +6,14 @@ Both hand in sites, which know a node's operands and how to emit ops; only what 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, Protocol
 
 from graphnet.errors import GradientError
 from graphnet.ir import Shape
 from graphnet.ops.table import Op, Site
 
-__all__ = ["Differentiable", "reverse"]
+__all__ = ["Differentiable", "contributions", "reverse"]
 
 
 class Differentiable(Site, Protocol):
@@ -32,6 +32,23 @@ class Differentiable(Site, Protocol):
         """The node, for errors."""
 
 
+def contributions(site: Differentiable, g: Any) -> Iterator[tuple[Hashable, Any]]:
+    """What a node adds to the gradients of its operands, when `g` is that of its result: targets and gradients."""
+    for index, target in enumerate(site.targets()):
+        if target is None:
+            continue
+        rule = site.op.gradient(index)
+        if rule is None:
+            if not site.op.gradients:
+                raise GradientError(f"{site.describe()}: {site.op.name} has no gradient")
+            continue
+        site.operand = index
+        contribution = rule(site, g)
+        if site.op.broadcasts:
+            contribution = _sum_to(site, contribution, site.shapes[index])
+        yield target, contribution
+
+
 def reverse(sites: Iterable[Differentiable], gradients: dict[Hashable, Any]) -> None:
     """Carry gradients from results to operands; `sites` come users before producers.
 
@@ -42,18 +59,7 @@ def reverse(sites: Iterable[Differentiable], gradients: dict[Hashable, Any]) -> 
         g = gradients.pop(site.key, None)
         if g is None:
             continue
-        for index, target in enumerate(site.targets()):
-            if target is None:
-                continue
-            rule = site.op.gradient(index)
-            if rule is None:
-                if not site.op.gradients:
-                    raise GradientError(f"{site.describe()}: {site.op.name} has no gradient")
-                continue
-            site.operand = index
-            contribution = rule(site, g)
-            if site.op.broadcasts:
-                contribution = _sum_to(site, contribution, site.shapes[index])
+        for target, contribution in contributions(site, g):
             before = gradients.get(target)
             gradients[target] = contribution if before is None else site("add", before, contribution)
 

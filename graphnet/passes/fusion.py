@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
+from graphnet import _core
 from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value, rewrite_blocks
 from graphnet.ops.fused import MATMUL_UPDATES, SUM_UPDATES, UPDATES
 
@@ -12,6 +12,7 @@ __all__ = ["fuse"]
 
 _RECTIFIED = {"linear": "linear_relu", "affine": "affine_relu"}
 _UPDATES = {UPDATES[kernel]: (name, SUM_UPDATES[kernel]) for kernel, name in MATMUL_UPDATES.items()}
+_PRODUCTS, _SUMS = ("matmul",), ("sum",)
 _ADDED = frozenset(("add",))
 _TAKEN_IN = frozenset(("relu", "relu_backward", *_UPDATES))
 
@@ -35,14 +36,16 @@ class _Uses:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         ends = (*graph.outputs, *graph.updates.values())
-        self.count = Counter([o[0] for node in graph.nodes for o in node.inputs if type(o) is Value])
-        self.count.update([o.node for o in ends if isinstance(o, Value)] * 2)  # more than once in any case
+        self.count = _core.use_counts(graph.nodes)
+        for end in ends:
+            if isinstance(end, Value):
+                self.count[end.node] = 2  # more than once in any case
 
-    def producer(self, operand: Operand, *ops: str) -> Node | None:
+    def producer(self, operand: Operand, ops: Container[str]) -> Node | None:
         """The node of one of these ops whose result is used here and nowhere else."""
-        if not isinstance(operand, Value) or operand.node.op not in ops:
+        if type(operand) is not Value or operand.node.op not in ops or self.count[operand.node] != 1:
             return None
-        return operand.node if self.count[operand.node] == 1 else None
+        return operand.node
 
 
 _Match = tuple[Node, str, tuple[Operand, ...], Mapping[str, object]]  # what goes, the op, operands, settings
@@ -65,7 +68,7 @@ def _pass(graph: Graph, match: Callable[[_Uses, Node], _Match | None], ops: froz
     for node in new.walk(fused.keys() | absorbed):
         if node in fused:
             _, op, operands, attrs = fused[node]
-            new.emit(node, op, tuple(map(new.now, operands)), attrs)
+            new.change(node, op, operands, attrs)
     return new.finish()
 
 
@@ -73,7 +76,7 @@ def _into_affine(uses: _Uses, node: Node) -> _Match | None:
     """a @ b + bias."""
     result = uses.graph.types[node][0]
     for operand, bias in (node.inputs, node.inputs[::-1]):
-        product = uses.producer(operand, "matmul")
+        product = uses.producer(operand, _PRODUCTS)
         if product is None or isinstance(bias, Literal):
             continue
         if uses.graph.type_of(operand) == result and uses.graph.type_of(bias).shape == result.shape[-1:]:
@@ -87,14 +90,17 @@ def _into_product(uses: _Uses, node: Node) -> _Match | None:
     if first is None:
         return None
     if node.op == "relu":
-        product = uses.producer(first, *_RECTIFIED)
+        product = uses.producer(first, _RECTIFIED)
         return None if product is None else (product, _RECTIFIED[product.op], product.inputs, {})
-    total = uses.producer(first, "sum") if node.op in _UPDATES else None
+    total = uses.producer(first, _SUMS) if node.op in _UPDATES else None
     if total is not None and _of_columns(uses, total):
         return total, _UPDATES[node.op][1], (*total.inputs, *node.inputs[1:]), node.attrs
-    product = uses.producer(first, "matmul")
-    if product is None or any(len(uses.graph.type_of(o).shape) != 2 for o in (*product.inputs, *node.inputs[1:])):
+    product = uses.producer(first, _PRODUCTS)
+    if product is None:
         return None
+    for operand in (*product.inputs, *node.inputs[1:]):
+        if len(uses.graph.type_of(operand).shape) != 2:
+            return None
     if node.op == "relu_backward":
         return product, "matmul_relu_backward", (*product.inputs, node.inputs[1]), {}
     return product, _UPDATES[node.op][0], (*product.inputs, *node.inputs[1:]), node.attrs

@@ -8,8 +8,8 @@ and the parameters used in the body get a state of their own there, to which eac
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence, Set
+from typing import Any, NamedTuple
 
 from graphnet import _core
 from graphnet.collector import collector_paused
@@ -30,73 +30,77 @@ from graphnet.ir import (
     Unifier,
     Value,
 )
-from graphnet.ops import TABLE, Op
+from graphnet.ops import TABLE, Op, infer
 from graphnet.ops.emit import Emitter
-from graphnet.ops.gradient import reverse
+from graphnet.ops.gradient import contributions
+from graphnet.ops.table import Attrs
 
 __all__ = ["differentiate"]
 
 
-class _NodeSite:
-    """A node as gradient rules see it: values are operands, and emitting adds nodes (`graphnet.ops.Site`)."""
+class _Ref(NamedTuple):
+    """A value of a recipe: an operand of the node, its result, what arrives, or a step; see `_core.replay`."""
 
-    __slots__ = ("_types", "attrs", "dtype", "emitter", "key", "node", "op", "operand", "shape", "wanted")
+    number: int
+    type: TensorType
 
-    def __init__(self, node: Node, emitter: Emitter, wanted: set[Hashable]) -> None:
+
+class _Recipe:
+    """The operations that the gradient of a node consists of, for all nodes of its kind.
+
+    It is the site that gradient rules see (`graphnet.ops.Site`). As rules know of a node's operands but their types,
+    they are asked once for each kind of node, and what they answer is written for every node of it.
+    """
+
+    def __init__(self, node: Node, emitter: Emitter, wanted: Set[Hashable], g: Operand) -> None:
         self.op: Op = TABLE[node.op]
-        self.node, self.emitter, self.wanted = node, emitter, wanted
-        self.key: Value = Value(node)
-        self.attrs = node.attrs
-        self.shape, self.dtype = emitter.type_of(self.key)
-        self.operand = 0
-        self._types: list[TensorType] | None = None
+        self.node, self.sizes, self.attrs = node, emitter.sizes, node.attrs
+        self.types = [emitter.type_of(o) for o in node.inputs]
+        self.key, self.operand = Value(node), 0
+        self.shape, self.dtype = result = emitter.type_of(self.key)
+        self.shapes: tuple[Shape, ...] = tuple([t.shape for t in self.types])
+        self.dtypes: tuple[DType, ...] = tuple([t.dtype for t in self.types])
+        self._wanted = [i if o in wanted else None for i, o in enumerate(node.inputs)]
+        self._result = _Ref(len(self.types), result)
+        self._steps: list[tuple[str, tuple[Any, ...], Attrs, tuple[TensorType, ...]]] = []
+        results: list[Any] = [None] * len(self.types)
+        for index, value in contributions(self, _Ref(len(self.types) + 1, emitter.type_of(g))):
+            assert isinstance(index, int)
+            results[index] = value.number if isinstance(value, _Ref) else value
+        self.steps, self.results = tuple(self._steps), tuple(results)
 
-    @property
-    def types(self) -> list[TensorType]:
-        """Of the operands; most rules do not ask."""
-        if self._types is None:
-            self._types = [self.emitter.type_of(o) for o in self.node.inputs]
-        return self._types
+    def targets(self) -> list[int | None]:
+        """Which operands want a gradient, by their numbers."""
+        return self._wanted
 
-    @property
-    def shapes(self) -> tuple[Shape, ...]:
-        """Of the operands."""
-        return tuple([t.shape for t in self.types])
-
-    @property
-    def dtypes(self) -> tuple[DType, ...]:
-        """Of the operands."""
-        return tuple([t.dtype for t in self.types])
-
-    def targets(self) -> list[Hashable | None]:
-        """Where the gradients of the operands go."""
-        return [o if o in self.wanted else None for o in self.node.inputs]
-
-    def shape_of(self, value: Operand) -> Shape:
-        """The shape of an emitted operand."""
-        return self.emitter.type_of(value).shape
+    def shape_of(self, value: _Ref | Literal) -> Shape:
+        """The shape of a value."""
+        return value.type.shape if isinstance(value, _Ref) else ()
 
     def describe(self) -> str:
         """The node, for errors."""
         return self.node.describe()
 
-    def x(self, index: int) -> Operand:
+    def x(self, index: int) -> _Ref:
         """An operand."""
-        return self.node.inputs[index]
+        return _Ref(index, self.types[index])
 
-    def y(self) -> Operand:
+    def y(self) -> _Ref:
         """The result."""
-        return self.key
+        return self._result
 
     def number(self, index: int) -> Any:
         """An operand that was written as a number."""
         operand = self.node.inputs[index]
         return operand.value if isinstance(operand, Literal) else None
 
-    def __call__(self, op: str, *inputs: Any, **attrs: Any) -> Operand:
-        operands = [Literal(i, self.dtype) if isinstance(i, (bool, int, float, SymbolicDim)) else i for i in inputs]
-        node = self.node
-        return self.emitter.emit(TABLE[op], operands, attrs, f"grad.{node.name}", node.scope, node.where)
+    def __call__(self, op: str, *inputs: Any, **attrs: Any) -> _Ref:
+        values = [Literal(i, self.dtype) if isinstance(i, (bool, int, float, SymbolicDim)) else i for i in inputs]
+        types = [v.type if isinstance(v, _Ref) else TensorType((), v.dtype) for v in values]
+        shape, dtype = infer(TABLE[op], self.sizes, types, attrs)
+        type = TensorType(self.sizes.resolve_shape(shape), dtype)
+        self._steps.append((op, tuple([v.number if isinstance(v, _Ref) else v for v in values]), attrs, (type,)))
+        return _Ref(len(self.types) + 1 + len(self._steps), type)
 
 
 @collector_paused()
@@ -139,18 +143,35 @@ def differentiate(graph: Graph, reached: set[Operand] | None = None) -> Graph:
 
 def _reverse(nodes: Sequence[Node], emitter: Emitter, wanted: set[Hashable], gradients: dict[Hashable, Any]) -> None:
     """Carry gradients from the results of nodes to what they were computed from."""
-
-    def sites() -> Iterator[Any]:  # of _NodeSite
-        for node in reversed(nodes):
-            if not node.blocks:
-                if node.op != "input":
-                    yield _NodeSite(node, emitter, wanted)
-            elif node.op == BRANCH:
-                _Back(node, emitter, wanted, gradients).branch()
+    recipes: dict[Any, _Recipe] = {}
+    types = emitter.graph.types
+    for node in reversed(nodes):
+        if node.blocks:
+            back = _Back(node, emitter, wanted, gradients)
+            if node.op == BRANCH:
+                back.branch()
             else:
-                _Back(node, emitter, wanted, gradients).loop()
-
-    reverse(sites(), gradients)
+                back.loop()
+            continue
+        g = gradients.pop(Value(node), None) if node.op != "input" else None
+        if g is None:
+            continue
+        key = _core.gradient_key(node, types, wanted, g)
+        recipe = recipes.get(key)
+        if recipe is None:
+            recipe = _Recipe(node, emitter, wanted, g)
+            if key is not None and not emitter.sizes.values:  # types are as they are noted
+                recipes[key] = recipe
+        found = emitter.replay(recipe.steps, recipe.results, node, g)
+        for operand, contribution in zip(node.inputs, found):
+            if contribution is not None:
+                before = gradients.get(operand)
+                if before is not None:
+                    add = TABLE["add"]
+                    contribution = emitter.emit(
+                        add, (before, contribution), {}, f"grad.{node.name}", node.scope, node.where
+                    )
+                gradients[operand] = contribution
 
 
 def _zeros(emitter: Emitter, type: TensorType) -> Operand:

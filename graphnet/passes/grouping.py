@@ -150,44 +150,69 @@ class _Writer:
         self.group = {node: group for group in groups for node in group}
         self.names = names
         self.looked_at = {o for o in (*graph.outputs, *graph.updates.values()) if isinstance(o, Value)}
-        for node in graph.nodes:
-            own = self.group.get(node)
-            self.looked_at.update(
-                o for o in node.inputs if isinstance(o, Value) and (own is None or self.group.get(o.node) is not own)
-            )
+        group = self.group.get
+        self.looked_at.update(
+            [
+                o
+                for node in graph.nodes
+                for o in node.inputs
+                if type(o) is Value and o.node in self.group and group(o.node) is not group(node)
+            ]
+        )
         self.fresh = [node for node in graph.nodes if (op := row(node.op)) is not None and op.fresh]
         self.drawn = 0  # how many of them are written
-        self.done: set[Node] = set()
-        for node in graph.nodes:
+        self.done: set[Node] = set()  # members of groups that are written
+        # What is written in its turn; others that a group needs early come to this as they are written.
+        self.special = {*self.group, *self.fresh, *self._late()}
+        for node in self.new.walk(self.special):
             if node not in self.group or self.group[node][-1] is node:
                 self._demand(node)
         self.result = self.new.finish()
+
+    def _late(self) -> set[Node]:
+        """Nodes that read of a group, through others or not, before its last member."""
+        late, waiting = set[Node](), set[Node]()  # the latter: members of groups whose last one is still to come
+        for node in self.graph.nodes:
+            own = self.group.get(node)
+            if own is not None:
+                if own[-1] is node:
+                    waiting.difference_update(own)
+                else:
+                    waiting.add(node)
+            elif waiting and not (waiting.isdisjoint(node.sources) and late.isdisjoint(node.sources)):
+                late.add(node)
+        return late
 
     def _demand(self, node: Node) -> None:
         """Write a node, or the group it is in, behind what it reads."""
         stack = [node]
         while stack:
             top = stack[-1]
-            if top in self.done:
+            if self._is_written(top):
                 stack.pop()
                 continue
             whole = self.group.get(top, [top])
             if (op := row(top.op)) is not None and op.fresh:  # random keys are drawn in the graph's order
                 whole = self.fresh[self.drawn : self.drawn + 1]
                 self.drawn += 1
-            missing = [s for n in whole for s in n.sources if s not in self.done and self.group.get(s) is not whole]
+            missing = [
+                s for n in whole for s in n.sources if not self._is_written(s) and self.group.get(s) is not whole
+            ]
             if missing:
                 stack += reversed(missing)
                 continue
             self._write(whole)
 
+    def _is_written(self, node: Node) -> bool:
+        return node in self.done or self.new.has(node)
+
     def _write(self, whole: list[Node]) -> None:
         if whole[0] in self.group:
             self._write_group(whole)
             self.done.update(whole)
-            return
-        self.new.keep(whole[0])
-        self.done.add(whole[0])
+        else:
+            self.special.add(whole[0])
+            self.new.keep(whole[0])
 
     def _write_group(self, members: list[Node]) -> None:
         last = members[-1]

@@ -15,11 +15,11 @@ from graphnet.ir import (
     Literal,
     Node,
     Operand,
+    Rewriter,
     Symbol,
     SymbolicDim,
     TensorType,
     Unifier,
-    Value,
     render_shape,
     substitute,
     symbols,
@@ -56,41 +56,28 @@ def bound_attrs(attrs: Mapping[str, Any], sizes: Mapping[Symbol, Dim]) -> Mappin
 @collector_paused()
 def resolve(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
     """The graph with every size replaced that is known now, in types, settings, literals and blocks."""
-    result = Graph(graph.name)
-    moved: dict[Node, Node] = {}
-    known: dict[tuple[int, ...], tuple[TensorType, ...]] = {}  # by the types before, which many nodes share
 
     def operand(old: Operand) -> Operand:
-        if isinstance(old, Value):
-            return Value(moved[old.node], old.slot) if old.node in moved else old
         if isinstance(old, Literal) and isinstance(old.value, SymbolicDim):
             return Literal(substitute(old.value, sizes), old.dtype)
         return old
 
     if not sizes:
-        result.nodes, result.types = list(graph.nodes), dict(graph.types)
-    for node in graph.nodes if sizes else ():
-        attrs, inputs = bound_attrs(node.attrs, sizes), node.inputs
-        for old in inputs:
-            if (old[0] in moved) if type(old) is Value else isinstance(old, Literal):
-                inputs = tuple(map(operand, inputs))
-                break
-        if attrs is not node.attrs or node.blocks or (inputs is not node.inputs and inputs != node.inputs):
-            blocks = tuple([resolve(block, sizes) for block in node.blocks])
-            moved[node] = Node(node.op, inputs, attrs, node.name, node.scope, node.where, blocks)
-        types = graph.types[node]
-        key = (id(types[0]),) if len(types) == 1 else tuple(map(id, types))
-        found = known.get(key)
-        if found is None:
-            found = tuple(TensorType(tuple(substitute(d, sizes) for d in t.shape), t.dtype) for t in types)
-            known[key] = found
-        result.add(moved.get(node, node), found)
-    result.inputs = [moved.get(node, node) for node in graph.inputs]  # a block's order is not that of its nodes
-    result.outputs = list(map(operand, graph.outputs))
-    result.parameter_names = dict(graph.parameter_names)
-    result.updates = {buffer: operand(new) for buffer, new in graph.updates.items()}
-    result.buffer_names = dict(graph.buffer_names)
+        return Rewriter(graph).copy()
+    types = {id(types): types for types in graph.types.values()}
+    new = Rewriter(graph, {key: tuple([_sized(t, sizes) for t in row]) for key, row in types.items()})
+    for node in new.walk(_core.sized(graph.nodes)):
+        inputs = tuple([operand(new.now(o)) for o in node.inputs])
+        blocks = tuple([resolve(block, sizes) for block in node.blocks])
+        new.emit(node, node.op, inputs, bound_attrs(node.attrs, sizes), blocks)
+    result = new.finish()
+    result.outputs = list(map(operand, result.outputs))
+    result.updates = {buffer: operand(o) for buffer, o in result.updates.items()}
     return result
+
+
+def _sized(type: TensorType, sizes: Mapping[Symbol, Dim]) -> TensorType:
+    return TensorType(tuple([substitute(d, sizes) for d in type.shape]), type.dtype)
 
 
 def bind(graph: Graph, types: Sequence[TensorType], unifier: Unifier) -> dict[Symbol, Dim]:

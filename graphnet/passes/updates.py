@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
-from graphnet.ir import ELEMENTWISE, Constant, Graph, Node, Operand, Value
+from graphnet.ir import ELEMENTWISE, Constant, Graph, Node, Operand, Rewriter, Value
 from graphnet.ops import FUSED, row
 from graphnet.ops.fused import UPDATES
 
@@ -22,11 +22,7 @@ class Update(NamedTuple):
 
 def add_updates(graph: Graph, updates: Sequence[Update]) -> Graph:
     """The graph with a node for every update behind all others; their results are outputs, after the first one."""
-    new = Graph(graph.name)
-    for node in graph.nodes:
-        new.add(node, graph.types[node])
-    new.parameter_names, new.buffer_names = dict(graph.parameter_names), dict(graph.buffer_names)
-    new.updates = dict(graph.updates)
+    new = Rewriter(graph).copy()
     new.outputs = list(graph.outputs[:1])
     taken = {node.name for node in graph.nodes}
     for number, update in enumerate(updates):
@@ -46,42 +42,21 @@ def place_updates(graph: Graph) -> Graph:
 
     No update comes before a node that may refuse its data, such as a label out of range: then nothing is updated.
     """
-    if not any(node.op in FUSED and FUSED[node.op].overwrites is not None for node in graph.nodes):
+    updating = [node for node in graph.nodes if (op := FUSED.get(node.op)) is not None and op.overwrites is not None]
+    if not updating:
         return graph
-    last: dict[Constant, int] = {}  # the last reader of a constant's memory, through views too
-    seen: dict[Value, frozenset[Constant]] = {}  # whose memory a view looks at
-    earliest = -1
-    for index, node in enumerate(graph.nodes):
-        op = row(node.op)
-        if op is not None and op.overwrites is not None:
-            continue
-        roots: set[Constant] = set()
-        for operand in node.inputs:
-            if isinstance(operand, Constant):
-                roots.add(operand)
-            elif isinstance(operand, Value):
-                roots |= seen.get(operand, frozenset())
-        for root in roots:
-            last[root] = index
-        if node.op == ELEMENTWISE:  # it makes memory of its own, and refuses nothing
-            continue
-        if roots and (op is None or op.view is not None):
-            seen[Value(node)] = frozenset(roots)
-        if node.op != "input" and (op is None or _may_refuse(graph, node)):
-            earliest = index
+    memory = {node: [o for o in node.inputs[_overwrites(node) :] if isinstance(o, Constant)] for node in updating}
+    last, earliest = _last_readers(graph, memory.keys(), {o for held in memory.values() for o in held})
     behind: dict[int, list[Node]] = {}
     position = {node: index for index, node in enumerate(graph.nodes)}
-    for node in graph.nodes:
-        op = row(node.op)
-        if op is None or op.overwrites is None:
-            continue
-        memory = [o for o in node.inputs[op.overwrites :] if isinstance(o, Constant)]
-        after = max([earliest, *(position[s] for s in node.sources), *(last.get(m, -1) for m in memory)])
+    for node, held in memory.items():
+        after = max([earliest, *(position[s] for s in node.sources), *(last.get(m, -1) for m in held)])
         behind.setdefault(after, []).append(node)
     new = Graph(graph.name)
+    for update in behind.get(-1, ()):
+        new.add(update, graph.types[update])
     for index, node in enumerate(graph.nodes):
-        op = row(node.op)
-        if op is None or op.overwrites is None:
+        if node not in memory:
             new.add(node, graph.types[node])
         for update in behind.get(index, ()):
             new.add(update, graph.types[update])
@@ -90,7 +65,38 @@ def place_updates(graph: Graph) -> Graph:
     return new
 
 
-def _may_refuse(graph: Graph, node: Node) -> bool:
-    """Whether a kernel may find its data wrong: only those that look at integers do."""
-    types = [graph.type_of(o) if isinstance(o, Value) else None for o in node.inputs]
-    return any(t is not None and not t.dtype.is_floating_point and t.dtype.category == 1 for t in types)
+def _overwrites(node: Node) -> int:
+    found = FUSED[node.op].overwrites
+    assert found is not None
+    return found
+
+
+def _last_readers(
+    graph: Graph, updates: Container[Node], overwritten: set[Constant]
+) -> tuple[dict[Constant, int], int]:
+    """Where each of the constants is read last, through views too, and the last node that may refuse its data."""
+    last: dict[Constant, int] = {}
+    seen: dict[Value, frozenset[Constant]] = {}  # whose memory a view looks at
+    integers = {node for node, types in graph.types.items() if any(t.dtype.category == 1 for t in types)}
+    viewing = {name: op is None or op.view is not None for name in {n.op for n in graph.nodes} for op in [row(name)]}
+    earliest = -1
+    for index, node in enumerate(graph.nodes):
+        if node in updates:
+            continue
+        roots: set[Constant] = set()
+        for operand in node.inputs:
+            if type(operand) is Value:
+                if operand in seen:
+                    roots |= seen[operand]
+            elif operand in overwritten:
+                roots.add(operand)  # type: ignore[arg-type]
+        for root in roots:
+            last[root] = index
+        if node.op == ELEMENTWISE:  # it makes memory of its own, and refuses nothing
+            continue
+        if roots and viewing[node.op]:
+            seen[Value(node)] = frozenset(roots)
+        # A kernel may find its data wrong where it looks at integers.
+        if node.op != "input" and (row(node.op) is None or not integers.isdisjoint(node.sources)):
+            earliest = index
+    return last, earliest

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphnet import _core
 from graphnet.dtypes import float64
 from graphnet.errors import (
     ArgumentTypeError,
@@ -238,11 +239,8 @@ class Tracer:
         return self._tensor(value, Origin("input", None, None, value.node.name), False)
 
     def _tensor(self, value: Value, origin: Origin, requires_grad: bool) -> SymbolicTensor:
-        tensor = SymbolicTensor.__new__(SymbolicTensor)
-        initialize(tensor, None, self.emitter.graph.type_of(value).dtype)
-        tensor._tracer, tensor._value, tensor._seen, tensor._number = self, value, 0, False
-        tensor._origin, tensor._requires_grad = origin, requires_grad
-        return tensor
+        dtype = self.emitter.graph.type_of(value).dtype
+        return _core.symbolic_tensor(self, value, dtype, origin, requires_grad)
 
     def update(self, buffer: Base, value: Base) -> None:
         """Note that a run leaves this value in a buffer; reading the buffer gives it from here on.
@@ -323,24 +321,30 @@ class Tracer:
                 f"{_site()}{op.name}: a tensor of the graph {graph.name!r} is used after the graph was finished; "
                 "call the graph on data, or make the whole graph within one trace or with block"
             )
-        values: list[Any] = self._widened(op, operands)
+        values: Sequence[Any] = operands
+        number = False
+        plain = _core.plain_operands(self, operands)
+        if plain is None:
+            values = self._widened(op, operands)
         scope, where = place()
         try:
-            values = prepare(op, values)
-            inputs: list[Operand] = [self.operand(v) for v in values]
+            if plain is not None:
+                inputs, requires_grad = plain
+            else:
+                values = prepare(op, values)
+                inputs = tuple(map(self.operand, values))
+                tensors = [v for v in values if isinstance(v, Base)]
+                requires_grad = any(v._requires_grad for v in tensors)
+                number = bool(values) and all(isinstance(v, SymbolicTensor) and v._number for v in tensors)
             result = self.emitter.emit(op, inputs, attrs, node_name(op.name, scope, self._named), scope, where)
         except GraphnetError as error:
             raise fail(op, error, values) from None
-        requires_grad, number = False, bool(values)
-        for v in values:
-            if isinstance(v, Base):
-                requires_grad = requires_grad or v._requires_grad
-                number = number and isinstance(v, SymbolicTensor) and v._number
         if requires_grad and self._grad and not state.grad and op.name != "detach":
             result = self.emitter.emit(TABLE["detach"], [result], {}, f"{result.node.name}.detach", scope, where)
             requires_grad = False
         tensor = self._tensor(result, Origin(op.name, scope, where), requires_grad)
-        tensor._number = number
+        if number:
+            tensor._number = True
         if op.view is not None and isinstance(values[0], Base):
             tensor._share_memory(values[0])
             root, chain = values[0]._view or (values[0], ())
@@ -349,11 +353,24 @@ class Tracer:
         return tensor
 
 
+def _pattern() -> SymbolicTensor:
+    """What new ones are copies of."""
+    tensor = SymbolicTensor.__new__(SymbolicTensor)
+    initialize(tensor, None, float64)
+    tensor._tracer = tensor._value = None  # type: ignore[assignment]
+    tensor._seen, tensor._number = 0, False
+    return tensor
+
+
+_core.set_symbolic_pattern(_pattern())
+
+
 def node_name(op: str, scope: Scope | None, named: set[Scope]) -> str:
     """The path of a library layer, for its first operation; else the path and the operation's name."""
     if scope is None:
         return op
-    if scope.library and scope.path and scope not in named:
+    label = scope.label
+    if scope.library and label and scope not in named:
         named.add(scope)
-        return scope.path
-    return f"{scope.path}.{op}" if scope.path else op
+        return label
+    return f"{label}.{op}" if label else op
