@@ -11,6 +11,7 @@
 
 #include "binding_liveness.h"
 #include "binding_program.h"
+#include "check.h"
 #include "view.h"
 
 namespace graphnet {
@@ -74,7 +75,7 @@ class Builder {
   bool follow(const Recipe& recipe, const Item& item);
   void learn(const Item& item, int before);
   std::optional<Part> part_of(const View& view) const;
-  std::vector<View> views(const std::vector<Part>& parts) const;
+  void add_views(const std::vector<Part>& parts);
   long number_of(const Item& item) const;
   std::vector<double> numbers_of(long number) const;
 
@@ -95,6 +96,7 @@ class Builder {
   std::vector<Place> places_;
   Place result_{};
   std::string key_;
+  std::vector<View> views_;
 };
 
 // -- memory -----------------------------------------------------------------------------------------------------------
@@ -275,16 +277,13 @@ int Builder::settings_of(PyObject* attrs) {
   }
 }
 
-std::vector<View> Builder::views(const std::vector<Part>& parts) const {
-  std::vector<View> made;
-  made.reserve(parts.size());
+void Builder::add_views(const std::vector<Part>& parts) {
   for (const Part& part : parts) {
-    made.push_back(part.view);
+    views_.push_back(part.view);
     if (part.of == Part::kOwn) continue;
     char* const base = part.of == Part::kResult ? result_.data : places_[static_cast<size_t>(part.of)].data;
-    made.back().data = base + part.offset;
+    views_.back().data = base + part.offset;
   }
-  return made;
 }
 
 long Builder::number_of(const Item& item) const {
@@ -309,16 +308,21 @@ bool Builder::follow(const Recipe& recipe, const Item& item) {
     made.layout = recipe.layout;
     return true;
   }
+  const bool update = item.kind == Kind::update;
+  const long number = update ? number_of(item) : -1;
+  if (update && (number < 0 || number >= static_cast<long>(numbers_.size()))) return false;
+  const std::vector<double> numbers = update ? numbers_of(number) : std::vector<double>();
   for (const Recipe::Step& step : recipe.steps) {
-    std::vector<double> params = step.params;
-    const long number = item.kind == Kind::update ? number_of(item) : -1;
-    if (item.kind == Kind::update) {
-      if (number < 0 || number >= static_cast<long>(numbers_.size())) return false;
-      params = numbers_of(number);
-    }
+    const std::vector<double>& params = update ? numbers : step.params;
+    views_.clear();
+    add_views(step.in);
+    add_views(step.out);
+    const size_t nin = step.in.size();
     try {
-      const int made = program_.program.add(step.kernel, views(step.in), views(step.out), std::move(params));
-      if (number >= 0) program_.note_update(static_cast<int>(number), made);
+      const int made = program_.program.add(
+          step.kernel, {views_.data(), static_cast<int>(nin), views_.data() + nin, static_cast<int>(step.out.size()),
+                        params.data(), static_cast<int>(params.size()), kernel_info(step.kernel).name});
+      if (update) program_.note_update(static_cast<int>(number), made);
     } catch (const std::exception&) {
       return false;
     }

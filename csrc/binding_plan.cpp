@@ -81,6 +81,7 @@ class Plan {
   PyObject* call(PyObject* const* args, Py_ssize_t count, bool train) {
     if (static_cast<size_t>(count) != inputs_.size() || !valid()) return nullptr;
     if (train && training_ == nullptr) return nullptr;
+    const CollectorPause pause(outputs_.size());
     const Taken taken(*this);  // declared before the lock: giving up arrays may run any Python
     Held& held = taken.frame->held;
     std::vector<const void*>& data = taken.frame->data;
@@ -227,6 +228,21 @@ class Plan {
     constexpr int kCopy = static_cast<int>(Id::copy_);
     kernel(kCopy)({&from, 1, &to, 1, nullptr, 0, "copy"});
   }
+
+  // Thousands of results would have Python look through all objects there are, again and again.
+  class CollectorPause {
+   public:
+    explicit CollectorPause(size_t results) : paused_(results > kMany && PyGC_Disable() != 0) {}
+    ~CollectorPause() {
+      if (paused_) PyGC_Enable();
+    }
+    CollectorPause(const CollectorPause&) = delete;
+    CollectorPause& operator=(const CollectorPause&) = delete;
+
+   private:
+    static constexpr size_t kMany = 256;
+    bool paused_;
+  };
 
   class Lock {
    public:

@@ -15,7 +15,9 @@ namespace graphnet {
 int PyProgram::add(int id, const py::tuple& inputs, const py::tuple& outputs, const std::vector<double>& params) {
   if (id < 0 || id >= kNumKernels) throw ValueError("Program.add: kernel: unknown id " + std::to_string(id));
   const char* const name = kernel_info(id).name;
-  const int step = program.add(id, parse_views(inputs, false, name), parse_views(outputs, true, name), params);
+  const std::vector<View> in = parse_views(inputs, false, name), out = parse_views(outputs, true, name);
+  const int step = program.add(id, {in.data(), static_cast<int>(in.size()), out.data(), static_cast<int>(out.size()),
+                                    params.data(), static_cast<int>(params.size()), name});
   keep(inputs);
   keep(outputs);
   return step;
@@ -82,12 +84,12 @@ void bind_programs(py::module_& m) {
       .def("add_stack", &PyProgram::add_stack, py::arg("element"))
       .def("push", &PyProgram::push, py::arg("stack"), py::arg("loop"), py::arg("element"))
       .def("fetch", &PyProgram::fetch, py::arg("stack"), py::arg("loop"), py::arg("element"))
-      .def_property_readonly("updates",
-                             [](const PyProgram& p) {
-                               py::dict steps;
-                               for (const auto& [number, step] : p.updates) steps[py::int_(number)] = step;
-                               return steps;
-                             })
+      .def("updates",
+           [](const PyProgram& p) {
+             py::dict steps;
+             for (const auto& [number, step] : p.updates) steps[py::int_(number)] = step;
+             return steps;
+           })
       .def_property_readonly("stacked", [](const PyProgram& p) { return p.program.stacked(); })
       .def_property_readonly("size", [](const PyProgram& p) { return p.program.size(); });
 }

@@ -16,16 +16,6 @@ namespace {
 
 constexpr auto kPollEvery = std::chrono::milliseconds(20);
 
-Call call_of(const std::vector<View>& in, const std::vector<View>& out, const std::vector<double>& params, int kernel) {
-  return {in.data(),
-          static_cast<int>(in.size()),
-          out.data(),
-          static_cast<int>(out.size()),
-          params.data(),
-          static_cast<int>(params.size()),
-          kernel_info(kernel).name};
-}
-
 int copy_kernel() {
   static const int id = [] {
     int found = 0;
@@ -44,40 +34,53 @@ void expect(const View& view, DType dtype, const char* what) {
 
 }  // namespace
 
-int Program::add(int kernel, std::vector<View> in, std::vector<View> out, std::vector<double> params) {
-  check_call(call_of(in, out, params, kernel), kernel_info(kernel));
-  return push_back({Kind::call, kernel, std::move(in), std::move(out), std::move(params)});
+int Program::add(int kernel, const Call& call) {
+  check_call(call, kernel_info(kernel));
+  return push_back(Kind::call, kernel, call);
 }
 
-int Program::add_group(std::vector<View> in, std::vector<View> out, const std::vector<Group::Operation>& operations,
-                       const std::vector<int>& results) {
-  auto group = std::make_shared<const Group>(in, out, operations, results);
-  return push_back({Kind::group, -1, std::move(in), std::move(out), {}, std::move(group)});
+int Program::add_group(const std::vector<View>& in, const std::vector<View>& out,
+                       const std::vector<Group::Operation>& operations, const std::vector<int>& results) {
+  groups_.push_back(std::make_unique<const Group>(in, out, operations, results));
+  return push_back(
+      Kind::group, static_cast<int>(groups_.size()) - 1,
+      {in.data(), static_cast<int>(in.size()), out.data(), static_cast<int>(out.size()), nullptr, 0, nullptr});
 }
 
-int Program::control(Kind kind, std::vector<View> in, std::vector<View> out) {
-  const int step = push_back({kind, -1, std::move(in), std::move(out), {}});
-  steps_.back().middle = steps_.back().end = size();
-  return step;
+int Program::push_back(Kind kind, int kernel, const Call& call) {
+  steps_.push_back({kind, kernel, call.nin, call.nout, call.nparams,
+                    views_.keep(call.in, static_cast<size_t>(call.nin)),
+                    views_.keep(call.out, static_cast<size_t>(call.nout)),
+                    params_.keep(call.params, static_cast<size_t>(call.nparams))});
+  const Step& step = steps_.back();
+  for (int i = 0; i < step.nin; ++i) watch(step.in[i]);
+  for (int i = 0; i < step.nout; ++i) watch(step.out[i]);
+  return size() - 1;
+}
+
+int Program::control(Kind kind, const View* in, const View* out) {
+  flows_.push_back({size() + 1, size() + 1});
+  return push_back(kind, static_cast<int>(flows_.size()) - 1,
+                   {in, in != nullptr ? 1 : 0, out, out != nullptr ? 1 : 0, nullptr, 0, nullptr});
 }
 
 int Program::open_branch(const View& condition) {
   expect(condition, DType::b8, "the condition of a branch");
-  return control(Kind::branch, {condition}, {});
+  return control(Kind::branch, &condition, nullptr);
 }
 
 int Program::open_while(const View& trips, int64_t limit) {
   expect(trips, DType::i64, "the number of trips");
-  const int step = control(Kind::loop, {}, {trips});
-  steps_.back().limit = limit;
+  const int step = control(Kind::loop, nullptr, &trips);
+  flows_.back().limit = limit;
   return step;
 }
 
 int Program::open_repeat(const View& total, const View& trips, bool backward) {
   expect(total, DType::i64, "the number of trips to make");
   expect(trips, DType::i64, "the number of trips");
-  const int step = control(Kind::repeat, {total}, {trips});
-  steps_.back().backward = backward;
+  const int step = control(Kind::repeat, &total, &trips);
+  flows_.back().backward = backward;
   return step;
 }
 
@@ -92,13 +95,14 @@ void Program::middle(int step, const View& condition) {
   Step& s = inside(step, {Kind::branch, Kind::loop});
   if (s.kind == Kind::loop) {
     expect(condition, DType::b8, "the condition of a loop");
-    s.in = {condition};
+    s.in = views_.keep(&condition, 1);
+    s.nin = 1;
     watch(s.in[0]);
   }
-  s.middle = size();
+  flow(s).middle = size();
 }
 
-void Program::close(int step) { inside(step, {Kind::branch, Kind::loop, Kind::repeat}).end = size(); }
+void Program::close(int step) { flow(inside(step, {Kind::branch, Kind::loop, Kind::repeat})).end = size(); }
 
 int Program::add_stack(const View& element) {
   stacks_.emplace_back(count(element) * item_size(element.dtype));
@@ -107,34 +111,42 @@ int Program::add_stack(const View& element) {
 
 int Program::push(int stack, int loop, const View& element) {
   inside(loop, {Kind::loop, Kind::repeat});
-  const int step = control(Kind::push, {element}, {});
-  steps_.back().stack = stack;
-  steps_.back().loop = loop;
+  const int step = control(Kind::push, &element, nullptr);
+  flows_.back().stack = stack;
+  flows_.back().loop = loop;
   return step;
 }
 
 int Program::fetch(int stack, int loop, const View& element) {
   inside(loop, {Kind::repeat});
-  const int step = control(Kind::fetch, {}, {element});
-  steps_.back().stack = stack;
-  steps_.back().loop = loop;
+  const int step = control(Kind::fetch, nullptr, &element);
+  flows_.back().stack = stack;
+  flows_.back().loop = loop;
   return step;
 }
 
 void Program::set_params(int step, const std::vector<double>& params) {
   Step& s = inside(step, {Kind::call});
-  check_call(call_of(s.in, s.out, params, s.kernel), kernel_info(s.kernel));
-  s.params = params;
+  Call call = this->call(step);
+  call.params = params.data();
+  call.nparams = static_cast<int>(params.size());
+  check_call(call, kernel_info(s.kernel));
+  if (call.nparams > s.nparams)
+    s.params = params_.keep(call.params, params.size());
+  else
+    std::copy(params.begin(), params.end(), s.params);
+  s.nparams = call.nparams;
 }
 
 void Program::set_param(int step, int index, double value) {
-  steps_.at(static_cast<size_t>(step)).params.at(static_cast<size_t>(index)) = value;
+  const Step& s = steps_.at(static_cast<size_t>(step));
+  if (index < 0 || index >= s.nparams) throw ValueError("program: a step has no such number");
+  s.params[index] = value;
 }
 
 void Program::reserve(std::vector<const char*> begins, const char* end) {
   begins_ = std::move(begins);
   end_ = end;
-  external_.resize(begins_.size());
 }
 
 int Program::external(const void* begin) const {
@@ -145,28 +157,30 @@ int Program::external(const void* begin) const {
 void Program::watch(View& view) {
   const std::less<const void*> before;
   if (begins_.empty() || before(view.data, begins_[0]) || !before(view.data, end_)) return;
-  const auto at = std::upper_bound(begins_.begin(), begins_.end(), view.data, before) - begins_.begin() - 1;
-  const auto part = static_cast<size_t>(at);
-  external_[part].push_back({&view, static_cast<const char*>(view.data) - begins_[part]});
+  const auto part = std::upper_bound(begins_.begin(), begins_.end(), view.data, before) - begins_.begin() - 1;
+  const int64_t offset = static_cast<const char*>(view.data) - begins_[static_cast<size_t>(part)];
+  places_.push_back({&view, offset, static_cast<int>(part)});
+  firsts_.clear();
 }
 
-int Program::push_back(Step step) {
-  steps_.push_back(std::move(step));
-  // Steps may move later, their views do not.
-  for (View& view : steps_.back().in) watch(view);
-  for (View& view : steps_.back().out) watch(view);
-  return size() - 1;
+void Program::sort_places() {
+  std::stable_sort(places_.begin(), places_.end(), [](const Place& a, const Place& b) { return a.part < b.part; });
+  firsts_.assign(begins_.size() + 1, 0);
+  for (const Place& place : places_) ++firsts_[static_cast<size_t>(place.part) + 1];
+  for (size_t i = 1; i < firsts_.size(); ++i) firsts_[i] += firsts_[i - 1];
+}
+
+void Program::relocate(int number, void* data) {
+  if (firsts_.empty()) sort_places();
+  const auto part = static_cast<size_t>(number);
+  for (size_t i = firsts_[part]; i < firsts_[part + 1]; ++i)
+    places_[i].view->data = static_cast<char*>(data) + places_[i].offset;
 }
 
 Call Program::call(int step) const {
   const Step& s = steps_[static_cast<size_t>(step)];
   if (s.kind != Kind::call) return {};
-  return call_of(s.in, s.out, s.params, s.kernel);
-}
-
-void Program::relocate(int number, void* data) {
-  for (const Place& place : external_[static_cast<size_t>(number)])
-    place.view->data = static_cast<char*>(data) + place.offset;
+  return {s.in, s.nin, s.out, s.nout, s.params, s.nparams, kernel_info(s.kernel).name};
 }
 
 void Program::run(const std::function<void()>& poll) {
@@ -187,20 +201,21 @@ void Program::run(const std::function<void()>& poll) {
 void Program::run_steps(int begin, int end) {
   int i = begin;
   while (i < end) {
-    Step& s = steps_[static_cast<size_t>(i)];
+    const Step& s = steps_[static_cast<size_t>(i)];
     at_ = i;
     switch (s.kind) {
       case Kind::call:
-        kernel(s.kernel)(call_of(s.in, s.out, s.params, s.kernel));
+        kernel(s.kernel)({s.in, s.nin, s.out, s.nout, s.params, s.nparams, kernel_info(s.kernel).name});
         ++i;
         continue;
       case Kind::group:
-        s.group->run(s.in.data(), s.out.data());
+        groups_[static_cast<size_t>(s.kernel)]->run(s.in, s.out);
         ++i;
         continue;
       case Kind::push:
       case Kind::fetch: {
-        char* const memory = stacks_[static_cast<size_t>(s.stack)].at(steps_[static_cast<size_t>(s.loop)].index);
+        const Step& loop = steps_[static_cast<size_t>(flow(s).loop)];
+        char* const memory = stacks_[static_cast<size_t>(flow(s).stack)].at(flow(loop).index);
         if (s.kind == Kind::push)
           copy(s.in[0], packed(s.in[0], memory));
         else
@@ -210,9 +225,9 @@ void Program::run_steps(int begin, int end) {
       }
       case Kind::branch:
         if (*static_cast<const bool*>(s.in[0].data))
-          run_steps(i + 1, s.middle);
+          run_steps(i + 1, flow(s).middle);
         else
-          run_steps(s.middle, s.end);
+          run_steps(flow(s).middle, flow(s).end);
         break;
       case Kind::loop:
         run_while(s, i);
@@ -221,30 +236,32 @@ void Program::run_steps(int begin, int end) {
         run_repeat(s, i);
         break;
     }
-    i = s.end;
+    i = flow(s).end;
   }
 }
 
-void Program::run_while(Step& s, int at) {
+void Program::run_while(const Step& s, int at) {
+  Flow& f = flow(s);
   auto& trips = *static_cast<int64_t*>(s.out[0].data);
-  trips = s.index = 0;
+  trips = f.index = 0;
   while (true) {
     trip();
-    run_steps(at + 1, s.middle);
+    run_steps(at + 1, f.middle);
     if (!*static_cast<const bool*>(s.in[0].data)) return;
     at_ = at;
-    if (trips == s.limit) throw LimitError("a loop goes on after max_trips=" + std::to_string(s.limit) + " trips");
-    run_steps(s.middle, s.end);
-    s.index = ++trips;
+    if (trips == f.limit) throw LimitError("a loop goes on after max_trips=" + std::to_string(f.limit) + " trips");
+    run_steps(f.middle, f.end);
+    f.index = ++trips;
   }
 }
 
-void Program::run_repeat(Step& s, int at) {
+void Program::run_repeat(const Step& s, int at) {
+  Flow& f = flow(s);
   const int64_t total = *static_cast<const int64_t*>(s.in[0].data);
   for (int64_t i = 0; i < total; ++i) {
     trip();
-    s.index = s.backward ? total - 1 - i : i;
-    run_steps(at + 1, s.end);
+    f.index = f.backward ? total - 1 - i : i;
+    run_steps(at + 1, f.end);
   }
   *static_cast<int64_t*>(s.out[0].data) = total;
 }
@@ -263,8 +280,8 @@ bool Program::light() const {
   int64_t total = 0;
   for (const Step& step : steps_) {
     if (step.kind != Kind::call && step.kind != Kind::group) return false;
-    for (const View& view : step.in) total += count(view);
-    for (const View& view : step.out) total += count(view);
+    for (int i = 0; i < step.nin; ++i) total += count(step.in[i]);
+    for (int i = 0; i < step.nout; ++i) total += count(step.out[i]);
     if (total > 2 * kLight) return false;
   }
   return true;

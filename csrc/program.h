@@ -9,6 +9,7 @@
 
 #include "core.h"
 #include "group.h"
+#include "shelf.h"
 #include "stack.h"
 
 namespace graphnet {
@@ -21,11 +22,11 @@ struct LimitError : std::runtime_error {
 class Program {
  public:
   // Appends a checked call and gives its number. Views point into memory that the caller keeps alive and in place.
-  int add(int kernel, std::vector<View> in, std::vector<View> out, std::vector<double> params);
+  int add(int kernel, const Call& call);
 
   // Appends elementwise operations that run as one.
-  int add_group(std::vector<View> in, std::vector<View> out, const std::vector<Group::Operation>& operations,
-                const std::vector<int>& results);
+  int add_group(const std::vector<View>& in, const std::vector<View>& out,
+                const std::vector<Group::Operation>& operations, const std::vector<int>& results);
 
   void set_params(int step, const std::vector<double>& params);
   // Another number, which the caller vouches for.
@@ -40,7 +41,7 @@ class Program {
   void watch(View& view);
   void relocate(int number, void* data);
 
-  // What a step calls, until the next one is added; `in` is null where it is no kernel's call.
+  // What a step calls; `in` is null where it is no kernel's call.
   Call call(int step) const;
   int kernel_of(int step) const { return steps_[static_cast<size_t>(step)].kernel; }
 
@@ -73,34 +74,44 @@ class Program {
   enum class Kind { call, group, branch, loop, repeat, push, fetch };
   struct Step {
     Kind kind;
-    int kernel;
-    std::vector<View> in, out;
-    std::vector<double> params;
-    std::shared_ptr<const Group> group = nullptr;
-    int middle = 0, end = 0;  // of control flow: where its second block begins, and where it ends
+    int kernel;  // of a call; else which of the groups or flows
+    int nin, nout, nparams;
+    View *in, *out;
+    double* params;
+  };
+  struct Flow {
+    int middle, end;  // of control flow: where its second block begins, and where it ends
     int stack = 0, loop = 0;
     int64_t limit = -1;
     bool backward = false;
     int64_t index = 0;  // of a loop: which element of its stacks the running trip is about
   };
-
-  int push_back(Step step);
-  int control(Kind kind, std::vector<View> in, std::vector<View> out);
-  Step& inside(int step, std::initializer_list<Kind> kinds);
-  void run_steps(int begin, int end);
-  void run_while(Step& s, int at);
-  void run_repeat(Step& s, int at);
-  void trip();
-
+  // A view into external memory.
   struct Place {
     View* view;
     int64_t offset;
+    int part;
   };
 
+  int push_back(Kind kind, int kernel, const Call& call);
+  int control(Kind kind, const View* in, const View* out);
+  Flow& flow(const Step& step) { return flows_[static_cast<size_t>(step.kernel)]; }
+  Step& inside(int step, std::initializer_list<Kind> kinds);
+  void sort_places();
+  void run_steps(int begin, int end);
+  void run_while(const Step& s, int at);
+  void run_repeat(const Step& s, int at);
+  void trip();
+
   std::vector<Step> steps_;
+  Shelf<View> views_;
+  Shelf<double> params_;
+  std::vector<std::unique_ptr<const Group>> groups_;
+  std::vector<Flow> flows_;
   std::vector<const char*> begins_;  // of the parts of external memory
   const char* end_ = nullptr;
-  std::vector<std::vector<Place>> external_;  // the views into each part
+  std::vector<Place> places_;
+  std::vector<size_t> firsts_;  // of the places of each part, once they are sorted; else empty
   std::vector<Stack> stacks_;
   const std::function<void()>* poll_ = nullptr;
   std::chrono::steady_clock::time_point polled_;  // 0 before the first trip

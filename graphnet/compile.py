@@ -391,7 +391,7 @@ class TrainStep(_Called):
         source = add_updates(gradient, rows)
         graph = optimize(source)
         program = Program(graph, graph.outputs, 1, [u.numbers for u in updates])
-        steps = program.updates
+        steps = program.updates()
         for number, update in enumerate(updates):
             update.step = steps[number]
         plan = _callable(program, 0, guards)

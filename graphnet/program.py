@@ -232,10 +232,9 @@ class Program:
         self._builder.finish(outputs, self.results)
         del self._live, self._builder
 
-    @property
     def updates(self) -> dict[int, int]:
         """The steps that are updates, by the number in their nodes' settings."""
-        return self._program.updates
+        return self._program.updates()
 
     def set_params(self, step: int, params: tuple[float, ...]) -> None:
         """Change the numbers of a step."""
