@@ -99,8 +99,7 @@ class Plan {
     PyTypeObject* const array = npy_api::get().PyArray_Type_;
     for (const py::handle row : outputs) {
       const py::tuple t = py::reinterpret_borrow<py::tuple>(row);  // the array, whether it may be elsewhere, a tensor
-      outputs_.push_back(std::make_unique<Output>(
-          Output{{}, t[0].cast<py::array>(), -1, Pattern(t[2]), Pattern(t[2].attr("_memory"))}));
+      outputs_.push_back(std::make_unique<Output>(Output{{}, t[0].cast<py::array>(), -1, Pattern(t[2])}));
       parse_array(outputs_.back()->from, t[0].ptr(), false, "Plan", 0, array);
       program_.program.watch(&outputs_.back()->from);
     }
@@ -223,8 +222,8 @@ class Plan {
       step = program.failed();
       if (!light_) PyEval_RestoreThread(state);
       if (error.empty() && train && !training_->advance()) return nullptr;
-      for (const py::object& buffer : buffers_)
-        if (error.empty() && !overwritten(buffer.ptr())) return nullptr;
+      if (error.empty())
+        for (const py::object& buffer : buffers_) overwritten(buffer.ptr());
     }
     if (!error.empty() && PyErr_Occurred()) return nullptr;
     if (!error.empty()) {
@@ -284,7 +283,7 @@ class Plan {
     View from;
     py::array like;
     int number;  // -1: copied from where it is
-    Pattern tensor, memory;
+    Pattern tensor;
 
     // A new array of its type.
     PyObject* make() const {
@@ -301,16 +300,7 @@ class Plan {
       kernel(kCopy)({&from, 1, &to, 1, nullptr, 0, "copy"});
     }
 
-    PyObject* wrap(PyObject* array) const {
-      PyObject* const made = tensor.copy();
-      if (made == nullptr) return nullptr;
-      PyObject* const own = memory.copy();
-      if (own == nullptr) return Py_DECREF(made), nullptr;
-      set_slot(made, layout.memory, own);
-      Py_INCREF(array);
-      set_slot(made, layout.array, array);
-      return made;
-    }
+    PyObject* wrap(PyObject* array) const { return tensor.copy(array); }
   };
 
   class Lock {
@@ -493,7 +483,6 @@ void bind_programs(py::module_& m) {
       .def(py::init<bool>())
       .def_property("plans", &Caller::plans, &Caller::set_plans)
       .def("function", &caller_function, py::keep_alive<0, 1>());
-  m.def("set_tensor_layout", &set_tensor_layout);
   m.def("call_directly", &call_directly);
 }
 

@@ -201,7 +201,9 @@ PYBIND11_MODULE(_core, m) {
       },
       py::arg("n"));
   bind_guards(m);
+  bind_parameters(m);
   bind_programs(m);
+  bind_tensors(m);
   m.def("set_matmul_precision", &set_precision, py::arg("precision"));
   m.def("get_matmul_precision", &get_precision);
   m.def("probe", [] {

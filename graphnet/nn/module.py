@@ -13,10 +13,11 @@ from graphnet.device import check_device
 from graphnet.dtypes import DType, as_dtype, float32, float64
 from graphnet.errors import ArgumentTypeError, DTypeError, kind_of
 from graphnet.ir import Scope
+from graphnet.nn.changes import restructured
 from graphnet.nn.hooks import Hook, RemovableHandle, add_hook, run_hooked
 from graphnet.nn.naming import name_within, warn_unreached, warn_unregistered
 from graphnet.nn.parameter import StateTensor
-from graphnet.nn.registry import Registry, not_initialized
+from graphnet.nn.registry import Book, Registry, entries, not_initialized
 from graphnet.nn.state import LoadResult, load_into
 from graphnet.places import constructor_site
 from graphnet.tensor.adaptation import adapted
@@ -26,6 +27,7 @@ from graphnet.tensor.tensor import Tensor
 
 __all__ = ["Module"]
 
+_set = object.__setattr__
 _DTYPE_NAMES = ("float32", "float64", "float", "double", "int32", "int64", "bool")
 
 
@@ -52,20 +54,19 @@ class Module(Registry):
     _library: ClassVar[bool] = True
     _bundle: ClassVar[Any] = None  # what notebooks show; `graphnet.notebook` puts it here
     _shortcut: ClassVar[Any] = None  # a faster way of calling; `graphnet.shortcut` puts it here
-    _forward_hooks: dict[int, Hook]
-    _forward_pre_hooks: dict[int, Hook]
+    _forward_hooks: dict[int, Hook] = Book(dict)  # type: ignore[assignment]
+    _forward_pre_hooks: dict[int, Hook] = Book(dict)  # type: ignore[assignment]
 
     def __init__(self) -> None:
-        super().__init__()
-        fields = self.__dict__
-        fields["training"] = True
-        fields["_forward_hooks"] = {}
-        fields["_forward_pre_hooks"] = {}
-        fields["_where"] = constructor_site(self)
-        fields["_called"] = False
+        # Attributes are set one by one, for `__dict__` would make a dict that Python does without until it is used.
+        if self._where is not False:
+            _forget(self)
+        _set(self, "training", True)
+        _set(self, "_where", constructor_site(self))
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
+        cls._library_class = cls.__module__.partition(".")[0] == "graphnet"
         cls._library = cls.forward.__module__.partition(".")[0] == "graphnet"
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -86,13 +87,13 @@ class Module(Registry):
         else:
             name = "" if parent is None else name_within(parent, self)
         fields = self.__dict__
-        if "_modules" not in fields:
+        if "_where" not in fields:
             raise not_initialized(self, "call")
         scope = Scope(outer, name, self._shown_as(), fields["_where"], self._library)
         state.scope, state.module = scope, self
         if parent is None and state.tracer is not None:
             state.tracer.roots.append(self)
-        first = not fields["_called"]
+        first = not fields.get("_called")
         if first:
             fields["_called"] = True
             if parent is None and not kwargs:  # what notebooks draw it with
@@ -103,7 +104,7 @@ class Module(Registry):
                 if isinstance(value, np.ndarray):
                     args, kwargs = self._take_arrays(args, kwargs)
                     break
-            if fields["_forward_hooks"] or fields["_forward_pre_hooks"]:
+            if fields.get("_forward_hooks") or fields.get("_forward_pre_hooks"):
                 result = run_hooked(self, args, kwargs)
             else:
                 forward = self.forward if self._library or state.tracer is None else adapted(self.forward)
@@ -204,9 +205,10 @@ class Module(Registry):
         """
         result: OrderedDict[str, Any] = OrderedDict() if destination is None else destination
         for path, module in self.named_modules(prefix=prefix.removesuffix("."), remove_duplicate=False):
-            entries = [*module._parameters.items()]
-            entries += [(n, b) for n, b in module._buffers.items() if n not in module._transient]  # type: ignore[misc]
-            for name, value in entries:
+            transient = entries(module, "_transient")
+            found = [*entries(module, "_parameters").items()]
+            found += [(n, b) for n, b in entries(module, "_buffers").items() if n not in transient]
+            for name, value in found:
                 if value is not None:
                     result[f"{path}.{name}" if path else name] = value if keep_vars else value.data
         return result
@@ -326,9 +328,17 @@ class Module(Registry):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
-        for name, module in self._modules.items():
+        for name, module in entries(self, "_modules").items():
             lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
         name = type(self).__name__
-        if len(lines) == 1 and extra and not self._modules:
+        if len(lines) == 1 and extra and not entries(self, "_modules"):
             return f"{name}({extra})"
         return f"{name}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{name}()"
+
+
+def _forget(module: Any) -> None:
+    """Let nothing be registered, for `Module.__init__` is called again."""
+    for name in [name for name in module.__dict__ if isinstance(getattr(Module, name, None), Book)]:
+        del module.__dict__[name]
+    module.__dict__.pop("_called", None)
+    restructured()

@@ -9,6 +9,7 @@ from typing import Any
 from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
 from graphnet.ir import Scope, Where
 from graphnet.nn.changes import structure_version
+from graphnet.nn.registry import Registry, entries
 from graphnet.places import stack_depth
 
 __all__ = [
@@ -50,7 +51,7 @@ def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
         stack = [(attribute, value, 0)]
         while stack:
             path, item, depth = stack.pop()
-            if depth and _is_module(item):
+            if depth and isinstance(item, Registry):
                 yield path, item
             elif isinstance(item, (list, tuple)) and depth < 4:
                 stack.extend((f"{path}[{i}]", v, depth + 1) for i, v in reversed(list(enumerate(item))))
@@ -65,10 +66,6 @@ _OWN = frozenset(  # a module's own books
         "_transient", "_where",
     )
 )  # fmt: skip
-
-
-def _is_module(item: Any) -> bool:
-    return isinstance(getattr(item, "__dict__", {}).get("_modules"), dict)
 
 
 def warn_unregistered(module: Any, scope: Scope) -> None:
@@ -117,7 +114,7 @@ def warn_unreached(module: Any, reached: Container[Any] = ()) -> None:
     """Say which lazy layers a forward pass did not reach; `reached` holds parameters that it did."""
     left: dict[str, None] = {}
     for path, m in module.named_modules():
-        for p in m._parameters.values():
+        for p in entries(m, "_parameters").values():
             if p is not None and p._lazy is not None and p not in reached:
                 left[f"{path} ({type(m).__name__}, {m._where})"] = None
     if left:
@@ -142,7 +139,7 @@ def parameter_names(root: Any) -> dict[Any, str]:
     names: dict[Any, str] = {}
     modules = list(root.named_modules())
     for path, module in modules:
-        for name, parameter in module._parameters.items():
+        for name, parameter in entries(module, "_parameters").items():
             if parameter is not None and parameter not in names:
                 names[parameter] = f"{path}.{name}" if path else name
     for owner_path, owner in modules:
