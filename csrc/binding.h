@@ -44,6 +44,8 @@ void run_released(const F& f) {
 // Sets the Python error that stands for the exception being handled.
 void set_error();
 
+void bind_parameters(py::module_& m);
 void bind_programs(py::module_& m);
+void bind_tensors(py::module_& m);
 
 }  // namespace graphnet

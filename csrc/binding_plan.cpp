@@ -139,7 +139,7 @@ class Plan {
       if (!light_) PyEval_RestoreThread(state);
       if (error.empty() && train && !training_->advance()) return nullptr;
       for (const py::object& buffer : buffers_)
-        if (error.empty() && !overwritten(buffer.ptr())) return nullptr;
+        if (error.empty()) overwritten(buffer.ptr());
     }
     if (!error.empty() && PyErr_Occurred()) return nullptr;
     if (!error.empty()) {
@@ -196,8 +196,7 @@ class Plan {
   struct Result {
     explicit Result(const py::handle& like)
         : dtype(like.attr("_array").attr("dtype")),
-          tensor(py::reinterpret_borrow<py::object>(like)),
-          memory(like.attr("_memory")) {}
+          tensor(py::reinterpret_borrow<py::object>(like)) {}
 
     // A new array of that shape.
     PyObject* make(const View& view) const {
@@ -207,19 +206,10 @@ class Plan {
                                                   nullptr, nullptr, 0, nullptr);
     }
 
-    PyObject* wrap(PyObject* array) const {
-      PyObject* const made = tensor.copy();
-      if (made == nullptr) return nullptr;
-      PyObject* const own = memory.copy();
-      if (own == nullptr) return Py_DECREF(made), nullptr;
-      set_slot(made, layout.memory, own);
-      Py_INCREF(array);
-      set_slot(made, layout.array, array);
-      return made;
-    }
+    PyObject* wrap(PyObject* array) const { return tensor.copy(array); }
 
     py::object dtype;
-    Pattern tensor, memory;
+    Pattern tensor;
   };
   const Result& result_of(const Output& output) const { return results_[static_cast<size_t>(output.from.dtype)]; }
 
@@ -406,7 +396,6 @@ void bind_plans(py::module_& m) {
       .def(py::init<bool>())
       .def_property("plans", &Caller::plans, &Caller::set_plans)
       .def("function", &caller_function, py::keep_alive<0, 1>());
-  m.def("set_tensor_layout", &set_tensor_layout);
   m.def("call_directly", &call_directly);
 }
 

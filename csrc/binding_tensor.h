@@ -18,30 +18,36 @@ inline void set_slot(PyObject* object, Py_ssize_t offset, PyObject* stolen) {
   Py_XDECREF(before);
 }
 
-// The classes and slots of tensors; filled once, at import.
+// Classes and slots of tensors; filled once, at import.
 struct Layout {
-  PyTypeObject* tensor = nullptr;
-  Py_ssize_t array = 0, dtype = 0, memory = 0, version = 0;
+  PyTypeObject *tensor = nullptr, *memory_type = nullptr;
+  Py_ssize_t array = 0, dtype = 0, memory = 0;
 };
 extern Layout layout;
 
 // Where a slot of a class with __slots__ lies in its instances; TypeError where there is none.
 Py_ssize_t slot_offset(const py::handle& type, const char* name);
 
-void set_tensor_layout(const py::type& tensor, const py::type& memory);
-
 inline bool holds(PyObject* tensor, PyObject* array) { return slot(tensor, layout.array) == array; }
 
-// Counts one more change of a tensor's memory; false with a Python error set.
-bool overwritten(PyObject* tensor);
+// A piece of memory that tensors share. The garbage collector does not know of it: there is one for every tensor, and
+// it leads to weak references alone.
+struct Memory {
+  PyObject_HEAD long long version;  // how often it was overwritten
+  PyObject* viewers;
+  char borrowed;
+};
 
-// Makes objects of a class with __slots__ that are like a given one.
+// Counts one more change of a tensor's memory.
+inline void overwritten(PyObject* tensor) { ++reinterpret_cast<Memory*>(slot(tensor, layout.memory))->version; }
+
+// Makes tensors that are like a given one, in memory of their own.
 class Pattern {
  public:
   explicit Pattern(py::object like);
 
-  // A copy whose slots hold what the pattern's do; null with a Python error set.
-  PyObject* copy() const;
+  // One over an array, whose other slots hold what the pattern's do; null with a Python error set.
+  PyObject* copy(PyObject* array) const;
 
  private:
   py::object like_;

@@ -11,7 +11,7 @@ namespace {
 struct Symbolic {
   PyTypeObject* type = nullptr;
   Py_ssize_t tracer = 0, value = 0, seen = 0, number = 0, origin = 0, requires_grad = 0, buffer = 0;
-  const Pattern *tensor = nullptr, *memory = nullptr;  // never freed: Python is gone when globals are
+  const Pattern* tensor = nullptr;  // never freed: Python is gone when globals are
 };
 Symbolic symbolic;
 
@@ -26,7 +26,6 @@ void set_symbolic_pattern(const py::object& like) {
   symbolic.requires_grad = offset("_requires_grad");
   symbolic.buffer = offset("_buffer");
   symbolic.tensor = std::make_unique<Pattern>(like).release();
-  symbolic.memory = std::make_unique<Pattern>(like.attr("_memory")).release();
   symbolic.type = reinterpret_cast<PyTypeObject*>(py::object(type).release().ptr());
 }
 
@@ -41,14 +40,8 @@ PyObject* symbolic_tensor(PyObject*, PyObject* const* args, Py_ssize_t count) {
     PyErr_SetString(PyExc_TypeError, "symbolic_tensor: expects a tracer, a value, a dtype, an origin and a bool");
     return nullptr;
   }
-  PyObject* const memory = symbolic.memory->copy();
-  if (memory == nullptr) return nullptr;
-  PyObject* const tensor = symbolic.tensor->copy();
-  if (tensor == nullptr) {
-    Py_DECREF(memory);
-    return nullptr;
-  }
-  set_slot(tensor, layout.memory, memory);
+  PyObject* const tensor = symbolic.tensor->copy(Py_None);
+  if (tensor == nullptr) return nullptr;
   put(tensor, symbolic.tracer, args[0]);
   put(tensor, symbolic.value, args[1]);
   put(tensor, layout.dtype, args[2]);
@@ -73,9 +66,9 @@ PyObject* plain_operands(PyObject*, PyObject* const* args, Py_ssize_t count) {
   for (Py_ssize_t i = 0; i < size; ++i) {
     PyObject* const operand = PySequence_Fast_GET_ITEM(args[1], i);
     if (Py_TYPE(operand) == symbolic.type) {
-      PyObject* const version = slot(slot(operand, layout.memory), layout.version);
+      const long long version = reinterpret_cast<Memory*>(slot(operand, layout.memory))->version;
       if (slot(operand, symbolic.tracer) != args[0] || slot(operand, symbolic.number) != Py_False ||
-          PyObject_RichCompareBool(slot(operand, symbolic.seen), version, Py_EQ) != 1)
+          PyLong_AsLongLong(slot(operand, symbolic.seen)) != version)
         Py_RETURN_NONE;
       inputs[i] = slot(operand, symbolic.value);
     } else if (PyObject_TypeCheck(operand, layout.tensor) && !PyObject_TypeCheck(operand, symbolic.type) &&

@@ -206,9 +206,11 @@ PYBIND11_MODULE(_core, m) {
   bind_graphs(m);
   bind_traces(m);
   bind_guards(m);
+  bind_parameters(m);
   bind_programs(m);
   bind_plans(m);
   bind_builder(m);
+  bind_tensors(m);
   m.def("set_matmul_precision", &set_precision, py::arg("precision"));
   m.def("get_matmul_precision", &get_precision);
   m.def("probe", [] {

@@ -14,6 +14,25 @@ def run(
 def matmul(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], out: np.ndarray[Any, Any], /) -> bool:
     """The product of plain matrices; False, and nothing done, where `run` has to look closer."""
 
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any], /) -> np.ndarray[Any, Any]:
+    """As np.empty, on a cache line's boundary."""
+
+def fill_uniform(array: np.ndarray[Any, Any], key: tuple[int, int], low: float, high: float, /) -> None:
+    """Uniform numbers on [low, high) in a contiguous array: those of NumPy's Philox with that key."""
+
+class Memory:
+    """A piece of memory that tensors share: how often it was overwritten, and by whom it is seen.
+
+    The garbage collector does not know of it: there is one for every tensor, and it leads to weak references alone.
+    """
+
+    version: int
+    borrowed: bool  # an array of the caller's: copied before it is overwritten
+    viewers: list[Any] | None  # weak references to tensors, once there are several
+
+def tensor_maker(like: Any) -> Callable[[np.ndarray[Any, Any]], Any]:
+    """What makes tensors over arrays that are otherwise as a given one."""
+
 def targets() -> list[str]: ...
 def target() -> str: ...
 def set_target(name: str) -> None: ...

@@ -17,11 +17,10 @@ from graphnet.nn import Module, Parameter
 from graphnet.nn.changes import Watch, structure_cell
 from graphnet.optim import Optimizer
 from graphnet.passes import Update, add_updates, clip_norm, optimize
-from graphnet.program import DTYPES, Array, Caller, Program, aligned_empty, call_directly, set_tensor_layout
+from graphnet.program import DTYPES, Array, Caller, Program, aligned_empty, call_directly
 from graphnet.specialize import Specialized
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor
 from graphnet.tensor.adaptation import adapted
-from graphnet.tensor.autograd import Memory
 from graphnet.tensor.control import check_limit
 from graphnet.tensor.core import make
 from graphnet.trace import Spec, forward_graph, trace
@@ -30,8 +29,6 @@ __all__ = ["Compiled", "TrainStep", "compile"]
 
 PLANS = 16  # kept per network; the one used longest ago goes first
 STATES = 4  # kept for the same types of inputs: with dropout and without, and the like
-
-set_tensor_layout(Tensor, Memory)
 
 
 def _tensors(network: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -295,8 +295,8 @@ class Graph(ir.Graph):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
         """Copy values into the parameters, as `Module.load_state_dict`."""
         holder = Module()
-        holder.__dict__["_parameters"].update(self.named_parameters())
-        holder.__dict__["_buffers"].update(self.named_buffers())
+        holder._parameters.update(self.named_parameters())
+        holder._buffers.update(self.named_buffers())
         known = {**state_dict}
         own = {*self.parameter_names.values(), *self.buffer_names.values()}
         others = [name for name in known if name not in own] if isinstance(self._root, Module) else []
@@ -465,7 +465,7 @@ class Graph(ir.Graph):
         result = cls(graph.name)
         result._adopt(graph)
         result._tracer, result.structure = None, structure
-        result._layers.__dict__["_parameters"].update(result.named_parameters())
+        result._layers._parameters.update(result.named_parameters())
         try:
             result.verify()
         except (TypeError, IndexError) as error:  # settings of a wrong kind
@@ -496,8 +496,8 @@ class _GraphModule(Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        self.__dict__["_parameters"].update(graph.named_parameters())
-        self.__dict__["_buffers"].update(graph.named_buffers())
+        self._parameters.update(graph.named_parameters())
+        self._buffers.update(graph.named_buffers())
 
     def forward(self, *inputs: Any) -> Any:
         """The graph's result."""

@@ -11,6 +11,7 @@ from graphnet import export
 from graphnet.graph import Graph
 from graphnet.keys import get_rng_state, set_rng_state
 from graphnet.nn import Linear, Module
+from graphnet.nn.registry import entries
 from graphnet.tensor import enable_grad
 from graphnet.trace import Spec, trace
 
@@ -40,7 +41,7 @@ def _traced(module: Module) -> Graph | None:
     parts = list(module.modules())
     if len(parts) > _MOST or any(p._lazy is not None for p in module.parameters()):
         return None  # tracing would fill lazy parameters
-    if any(part._forward_hooks or part._forward_pre_hooks for part in parts):
+    if any(entries(part, "_forward_hooks") or entries(part, "_forward_pre_hooks") for part in parts):
         return None  # hooks are the user's code, with effects of its own
     given = [
         ([size if isinstance(size, int) else str(size) for size in shape], dtype)
@@ -64,7 +65,7 @@ def _guessed(module: Module, parts: list[Module]) -> list[tuple[Any, Any]]:
     """The input of a network of graphnet's own modules that begins with a linear layer."""
     if not all(part._library for part in parts):
         return []
-    first = next((part for part in parts if part._parameters), None)
+    first = next((part for part in parts if entries(part, "_parameters")), None)
     return [(("N", first.in_features), first.weight.dtype)] if isinstance(first, Linear) else []
 
 

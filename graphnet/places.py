@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import warnings
-from types import FrameType
+from types import CodeType, FrameType
 
 from graphnet.ir import Where
 
@@ -45,14 +45,32 @@ def user_site() -> Where | None:
 
 
 def constructor_site(instance: object) -> Where | None:
-    """The place where `instance` is being made: the nearest caller outside graphnet and its own __init__s."""
-    frame = _outside(sys._getframe(1))
+    """The place where `instance` is being made: the nearest caller outside graphnet and its own __init__s.
+
+    To be called by the library's `__init__`.
+    """
+    frame = _outside(sys._getframe(2))
     while frame is not None and frame.f_code.co_name == "__init__":
         names = frame.f_code.co_varnames
         if not names or frame.f_locals.get(names[0]) is not instance:
             break
         frame = _outside(frame.f_back)
-    return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+    return _site(frame) if frame is not None else None
+
+
+_MOST_SITES = 4096
+_sites: dict[tuple[int, int], tuple[CodeType, Where]] = {}  # by code and instruction
+
+
+def _site(frame: FrameType) -> Where:
+    """The line that runs in a frame; one object for all that is made in one place, as in a loop."""
+    key = (id(frame.f_code), frame.f_lasti)
+    known = _sites.get(key)
+    if known is None or known[0] is not frame.f_code:
+        if len(_sites) >= _MOST_SITES:
+            _sites.clear()
+        known = _sites[key] = frame.f_code, Where(frame.f_code.co_filename, frame.f_lineno)
+    return known[1]
 
 
 def raised_at(error: BaseException) -> Where | None:

@@ -118,7 +118,6 @@ class _Converter:
 
     def _take(self, module: Any, result: Module, path: str) -> None:
         """Give a module the children, parameters and buffers of PyTorch's, under the same names."""
-        fields = result.__dict__
         for name, child in module._modules.items():
             if child is not None:
                 result.add_module(name, self.module(child, f"{path}.{name}" if path else name))
@@ -126,11 +125,12 @@ class _Converter:
             here = f"{path}.{name}" if path else name
             if parameter is None or isinstance(parameter, self.torch.nn.UninitializedParameter):
                 continue
-            fields["_parameters"][name] = self.tensor(parameter, here)
+            held: Any = self.tensor(parameter, here)
+            result._parameters[name] = held
         for name, buffer in module._buffers.items():
             if buffer is not None and not isinstance(buffer, self.torch.nn.UninitializedBuffer):
                 held = self.tensor(buffer, f"{path}.{name}" if path else name)
-                fields["_buffers"].pop(name, None)
+                result._buffers.pop(name, None)
                 result.register_buffer(name, held, name not in module._non_persistent_buffers_set)
 
     def tensor(self, tensor: Any, path: str) -> Tensor:

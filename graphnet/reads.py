@@ -19,6 +19,7 @@ from graphnet.places import is_inside
 
 __all__ = ["reads"]
 
+_NONE: dict[Any, Any] = {}
 _CALL = frozenset({"forward", "__call__"})
 _LARGEST = 256  # entries of a list or dict that is looked at
 _FOREIGN = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -154,14 +155,14 @@ class _Reads:
                 continue
             self.seen[id(module)] = module
             fields, cls = module.__dict__, type(module)
-            stack.extend(fields["_modules"].values())
+            stack.extend(fields.get("_modules", _NONE).values())
             names = self.classes.get(cls)
             if names is None:
                 names = self.classes[cls] = self.reached(cls)
             if names is not _CALL or "forward" in fields:
                 for name in names & fields.keys():
                     self.value(fields[name], names)
-            for hooks in (fields["_forward_hooks"], fields["_forward_pre_hooks"]):
+            for hooks in (fields.get("_forward_hooks", _NONE), fields.get("_forward_pre_hooks", _NONE)):
                 for hook in hooks.values():
                     self.value(hook.function, names)
 

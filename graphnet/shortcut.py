@@ -16,6 +16,7 @@ from graphnet.errors import GraphnetError
 from graphnet.ir import Graph, Value
 from graphnet.nn import Module
 from graphnet.nn.changes import structure_version
+from graphnet.nn.registry import entries
 from graphnet.ops import TABLE
 from graphnet.tensor import Tensor
 
@@ -91,7 +92,7 @@ def _library_classes(module: Module) -> tuple[tuple[Any, Any], ...] | None:
         cls = type(part)
         if cls.__module__.partition(".")[0] != "graphnet" or "forward" in part.__dict__:
             return None
-        if part._forward_hooks or part._forward_pre_hooks:
+        if entries(part, "_forward_hooks") or entries(part, "_forward_pre_hooks"):
             return None
         found[cls] = cls.forward
     return tuple(found.items())

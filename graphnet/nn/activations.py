@@ -8,12 +8,12 @@ from graphnet.device import check_device
 from graphnet.errors import ArgumentError, GraphnetWarning
 from graphnet.nn import functional
 from graphnet.nn.functional.activations import number
-from graphnet.nn.making import float_type
+from graphnet.nn.making import Constant, float_type, made
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Parameter
+from graphnet.nn.registry import begin
 from graphnet.places import warn
 from graphnet.tensor.axes import sizes_of
-from graphnet.tensor.creation import full
 
 __all__ = [
     "ELU",
@@ -38,7 +38,7 @@ class _InPlace(Module):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
-        self.inplace = inplace
+        begin(self, {"inplace": inplace})
 
     def extra_repr(self) -> str:
         """The settings, and `inplace` where it is not the default."""
@@ -77,7 +77,7 @@ class LeakyReLU(_InPlace):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__(inplace)
-        self.negative_slope = number("LeakyReLU: negative_slope", negative_slope)
+        begin(self, {"negative_slope": number("LeakyReLU: negative_slope", negative_slope)})
 
     def forward(self, input: Any) -> Any:
         """x, or x times negative_slope."""
@@ -98,7 +98,7 @@ class ELU(_InPlace):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
-        self.alpha = number("ELU: alpha", alpha)
+        begin(self, {"alpha": number("ELU: alpha", alpha)})
 
     def forward(self, input: Any) -> Any:
         """x, or alpha (exp(x) - 1)."""
@@ -121,7 +121,7 @@ class GELU(Module):
         super().__init__()
         if approximate not in ("none", "tanh"):
             raise ArgumentError(f"GELU: the approximation is 'none' or 'tanh', got {approximate!r}")
-        self.approximate = approximate
+        begin(self, {"approximate": approximate})
 
     def forward(self, input: Any) -> Any:
         """x Φ(x)."""
@@ -185,7 +185,7 @@ class Softplus(Module):
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
-        self.beta, self.threshold = number("Softplus: beta", beta), number("Softplus: threshold", threshold)
+        begin(self, {"beta": number("Softplus: beta", beta), "threshold": number("Softplus: threshold", threshold)})
 
     def forward(self, input: Any) -> Any:
         """log(1 + exp(beta x)) / beta."""
@@ -253,9 +253,9 @@ class PReLU(Module):
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
         check_device(device)
-        (self.num_parameters,) = sizes_of("PReLU: num_parameters", ((num_parameters,),))
-        self.init = number("PReLU: init", init)
-        self.weight = Parameter(full((self.num_parameters,), float(init), dtype=float_type(dtype)))
+        shape = sizes_of("PReLU: num_parameters", ((num_parameters,),))
+        settings = {"num_parameters": shape[0], "init": number("PReLU: init", init)}
+        begin(self, settings, {"weight": made(Parameter, shape, float_type(dtype), Constant(float(init)), self)})
 
     def reset_parameters(self) -> None:
         """Give the weight its first value again."""
@@ -273,7 +273,7 @@ class PReLU(Module):
 class _AlongAxis(Module):
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
-        self.dim = dim
+        begin(self, {"dim": dim})
 
     def extra_repr(self) -> str:
         """The axis."""

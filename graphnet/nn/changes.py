@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import deque
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Watch", "noted", "restructured", "structure_cell", "structure_version"]
 
@@ -23,15 +23,19 @@ class _Entry(NamedTuple):
 
 
 class _Changes:
-    version: ClassVar[list[int]] = [0]  # one number, in a list that compiled networks hold
-    structural: ClassVar[int] = 0  # the version after the last change that is not an entry
-    entries: ClassVar[deque[_Entry]] = deque(maxlen=1 << 16)
-    entered: ClassVar[int] = 0  # ever, also those that the deque has forgotten
+    def __init__(self) -> None:
+        self.version = [0]  # one number, in a list that compiled networks hold
+        self.structural = 0  # the version after the last change that is not an entry
+        self.entries: deque[_Entry] = deque(maxlen=1 << 16)
+        self.entered = 0  # ever, also those that the deque has forgotten
+
+
+_changes = _Changes()  # not the class: setting a class's attribute makes Python forget where all the others are
 
 
 def restructured() -> None:
     """Note that a module changed in what its forward may depend on: children, parameters, hooks, attributes."""
-    _Changes.version[0] = _Changes.structural = next(_counter)
+    _changes.version[0] = _changes.structural = next(_counter)
 
 
 def noted(owner: Any, name: str, old: Any, new: Any) -> None:
@@ -39,19 +43,19 @@ def noted(owner: Any, name: str, old: Any, new: Any) -> None:
     if type(old) not in _PLAIN or type(new) not in _PLAIN:
         restructured()
     elif not _same(old, new):
-        _Changes.entries.append(_Entry(weakref.ref(owner), name, old, new))
-        _Changes.entered += 1
-        _Changes.version[0] = next(_counter)
+        _changes.entries.append(_Entry(weakref.ref(owner), name, old, new))
+        _changes.entered += 1
+        _changes.version[0] = next(_counter)
 
 
 def structure_version() -> int:
     """A number that is another one after any module changed."""
-    return _Changes.version[0]
+    return _changes.version[0]
 
 
 def structure_cell() -> list[int]:
     """The list whose only element is that number."""
-    return _Changes.version
+    return _changes.version
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -72,24 +76,24 @@ class Watch:
 
     def __init__(self, guards: Any = None) -> None:
         self.guards = guards  # what else has to be as it was; see `graphnet.reads`
-        self._structural = _Changes.structural
-        self._read = _Changes.entered
+        self._structural = _changes.structural
+        self._read = _changes.entered
         self._before: dict[tuple[Any, str], Any] = {}  # what differs now, with its value then
 
     @property
     def lives(self) -> bool:
         """Whether it may still hold: nothing happened but changes of switches, and not too many of them."""
-        forgotten = _Changes.entered - len(_Changes.entries)
-        return self._structural == _Changes.structural and self._read >= forgotten
+        forgotten = _changes.entered - len(_changes.entries)
+        return self._structural == _changes.structural and self._read >= forgotten
 
     def holds(self) -> bool:
         """Whether everything is as it was."""
         if not self.lives:
             self._structural = -1
             return False
-        unread = _Changes.entered - self._read
-        self._read = _Changes.entered
-        for owner, name, old, new in itertools.islice(_Changes.entries, len(_Changes.entries) - unread, None):
+        unread = _changes.entered - self._read
+        self._read = _changes.entered
+        for owner, name, old, new in itertools.islice(_changes.entries, len(_changes.entries) - unread, None):
             before = self._before.setdefault((owner, name), old)
             if _same(before, new):
                 del self._before[owner, name]

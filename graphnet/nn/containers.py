@@ -12,6 +12,7 @@ import numpy as np
 from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError, kind_of
 from graphnet.nn.module import Module, enter
 from graphnet.nn.parameter import Parameter
+from graphnet.nn.registry import books
 from graphnet.nn.showing import Text
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
@@ -26,15 +27,23 @@ class _Ordered(Module):
     def _adopt(self, modules: Iterable[Any]) -> None:
         if not isinstance(modules, Iterable):
             raise ArgumentTypeError(f"{type(self).__name__}: expects modules, got {kind_of(modules)}")
+        if self._library_class and isinstance(modules, (list, tuple)):  # not what may look at the children meanwhile
+            children = {str(number): module for number, module in enumerate(modules, len(self._modules))}
+            if all(book.keys().isdisjoint(children.keys()) for book in books(self)):
+                for name, module in children.items():
+                    if not isinstance(module, Module):
+                        self._check(module, name)
+                self._modules.update(children)
+                return
         for module in modules:
-            self._check(module)
+            self._check(module, len(self))
             self.add_module(str(len(self)), module)
 
-    def _check(self, module: Any) -> None:
+    def _check(self, module: Any, position: Any) -> None:
         if not isinstance(module, Module):
             what = module.__name__ + " itself" if isinstance(module, type) else kind_of(module)
             hint = "; call it to make a layer" if isinstance(module, type) and issubclass(module, Module) else ""
-            raise ArgumentTypeError(f"{type(self).__name__}: expects modules, got {what} at position {len(self)}{hint}")
+            raise ArgumentTypeError(f"{type(self).__name__}: expects modules, got {what} at position {position}{hint}")
 
     def _key(self, index: Any) -> str:
         size = len(self._modules)
@@ -58,7 +67,7 @@ class _Ordered(Module):
         return self._modules[self._key(index)]
 
     def __setitem__(self, index: Any, module: Any) -> None:
-        self._check(module)
+        self._check(module, len(self))
         self.add_module(self._key(index), module)
 
     def __delitem__(self, index: Any) -> None:
@@ -108,7 +117,7 @@ class _Ordered(Module):
         Raises:
             IndexOutOfRangeError: there is no such position.
         """
-        self._check(module)
+        self._check(module, len(self))
         children = list(self._modules.values())
         position = whole(f"{type(self).__name__}.insert: an index", index)
         if not -len(children) <= position <= len(children):
@@ -137,7 +146,7 @@ class Sequential(_Ordered):
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], OrderedDict):
             for name, module in modules[0].items():
-                self._check(module)
+                self._check(module, len(self))
                 self.add_module(name, module)
         else:
             self._adopt(modules)
@@ -182,10 +191,10 @@ def _plain(module: Module, input: Any) -> bool:
     return (
         cls._library
         and cls.__call__ is _CALL
-        and "_modules" in fields
+        and "_where" in fields
         and "forward" not in fields
-        and not fields["_forward_hooks"]
-        and not fields["_forward_pre_hooks"]
+        and not fields.get("_forward_hooks")
+        and not fields.get("_forward_pre_hooks")
         and not isinstance(input, np.ndarray)
     )
 

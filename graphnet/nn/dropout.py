@@ -7,6 +7,7 @@ from typing import Any
 from graphnet.nn import functional
 from graphnet.nn.functional.layers import probability
 from graphnet.nn.module import Module
+from graphnet.nn.registry import begin
 
 __all__ = ["Dropout"]
 
@@ -34,7 +35,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         probability("Dropout", p)
-        self.p, self.inplace = p, inplace
+        begin(self, {"p": p, "inplace": inplace})
 
     def forward(self, input: Any) -> Any:
         """What is kept, scaled."""

@@ -11,6 +11,7 @@ from graphnet.nn import functional
 from graphnet.nn.making import Normal, float_type, made
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Parameter
+from graphnet.nn.registry import begin
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import check_tensor
 from graphnet.whole import whole
@@ -63,7 +64,6 @@ class Embedding(Module):
         super().__init__()
         check_device(device)
         sizes = sizes_of("Embedding(num_embeddings, embedding_dim)", ((num_embeddings, embedding_dim),))
-        self.num_embeddings, self.embedding_dim = sizes
         if padding_idx is not None:
             padding_idx = whole("Embedding: padding_idx", padding_idx)
             if not -num_embeddings <= padding_idx < num_embeddings:
@@ -71,16 +71,16 @@ class Embedding(Module):
                     f"Embedding: padding_idx {padding_idx} is out of range for {num_embeddings} entries"
                 )
             padding_idx %= num_embeddings
-        self.padding_idx, self.max_norm, self.norm_type = padding_idx, max_norm, norm_type
-        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        settings: dict[str, Any] = {"num_embeddings": sizes[0], "embedding_dim": sizes[1], "padding_idx": padding_idx}
+        settings.update(max_norm=max_norm, norm_type=norm_type, scale_grad_by_freq=scale_grad_by_freq, sparse=sparse)
         if _weight is not None:
             if tuple(_weight.shape) != sizes:
                 raise ShapeError(
                     f"Embedding: expects a table of shape {render_shape(sizes)}, got {render_shape(_weight.shape)}"
                 )
-            self.weight = Parameter(_weight, requires_grad=not _freeze)
+            begin(self, settings, {"weight": Parameter(_weight, requires_grad=not _freeze)})
             return
-        self.weight = made(Parameter, sizes, float_type(dtype), Normal(), self)
+        begin(self, settings, {"weight": made(Parameter, sizes, float_type(dtype), Normal(), self)})
         self._clear_padding()
         if _freeze:
             self.weight.requires_grad_(False)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from graphnet.errors import ArgumentTypeError, GraphnetWarning
 from graphnet.nn.changes import restructured
+from graphnet.nn.registry import entries
 from graphnet.places import warn
 from graphnet.tensor.adaptation import adapted
 
@@ -72,11 +73,11 @@ def run_hooked(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     try:
         args, kwargs = _before(module, args, kwargs)
         result = adapted(module.forward)(*args, **kwargs)
-        for key, hook in list(module._forward_hooks.items()):
+        for key, hook in list(entries(module, "_forward_hooks").items()):
             called.add(key)
             result = _after(module, hook, args, kwargs, result)
     except Exception:
-        for key, hook in list(module._forward_hooks.items()):
+        for key, hook in list(entries(module, "_forward_hooks").items()):
             if hook.always_call and key not in called:
                 try:
                     result = _after(module, hook, args, kwargs, result)
@@ -87,7 +88,7 @@ def run_hooked(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 
 
 def _before(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    for hook in list(module._forward_pre_hooks.values()):
+    for hook in list(entries(module, "_forward_pre_hooks").values()):
         if not hook.with_kwargs:
             found = hook.function(module, args)
             if found is not None:

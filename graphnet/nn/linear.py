@@ -12,6 +12,7 @@ from graphnet.nn import functional
 from graphnet.nn.making import Uniform, float_type, made
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Parameter, settle_layer
+from graphnet.nn.registry import begin
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.state import state
 from graphnet.tensor.symbolic import SymbolicTensor
@@ -55,14 +56,16 @@ class Linear(Module):
         self._make(size_in, size_out, bias, dtype)
 
     def _make(self, in_features: Any, out_features: Any, bias: bool, dtype: Any) -> None:
-        kind = float_type(dtype)
-        self.in_features, self.out_features = in_features, out_features
+        kind, depends = float_type(dtype), (in_features,)
         # Weight and bias are made in the same way, lazy or not, so both draw the same random keys.
-        for name, shape in (("weight", (out_features, in_features)), ("bias", (out_features,))):
-            if name == "bias" and not bias:
-                self.register_parameter("bias", None)
-                continue
-            self.register_parameter(name, made(Parameter, shape, kind, Uniform(in_features), self, (in_features,)))
+        begin(
+            self,
+            {"in_features": in_features, "out_features": out_features},
+            {
+                "weight": made(Parameter, (out_features, in_features), kind, Uniform(in_features), self, depends),
+                "bias": made(Parameter, (out_features,), kind, Uniform(in_features), self, depends) if bias else None,
+            },
+        )
 
     def settle(self, sizes: Mapping[Symbol, Any]) -> None:
         """Nothing is unknown here; lazy layers learn their sizes."""
@@ -164,12 +167,18 @@ class Bilinear(Module):
         sizes = sizes_of(
             "Bilinear(in1_features, in2_features, out_features)", ((in1_features, in2_features, out_features),)
         )
-        self.in1_features, self.in2_features, self.out_features = first, second, out = sizes
+        first, second, out = sizes
         if first == 0:
             raise ArgumentError("Bilinear: in1_features is positive, got 0")
         kind = float_type(dtype)
-        self.weight = made(Parameter, (out, first, second), kind, Uniform(first), self)
-        self.register_parameter("bias", made(Parameter, (out,), kind, Uniform(first), self) if bias else None)
+        begin(
+            self,
+            {"in1_features": first, "in2_features": second, "out_features": out},
+            {
+                "weight": made(Parameter, (out, first, second), kind, Uniform(first), self),
+                "bias": made(Parameter, (out,), kind, Uniform(first), self) if bias else None,
+            },
+        )
 
     def forward(self, input1: Any, input2: Any) -> Any:
         """y_k = xᵀ A_k z + b_k."""

@@ -11,7 +11,7 @@ from graphnet.dtypes import DType, as_dtype, float32
 from graphnet.errors import ArgumentTypeError
 from graphnet.ir import Dim, Shape, Symbol, substitute
 from graphnet.nn.parameter import Buffer, Parameter
-from graphnet.program import aligned_empty
+from graphnet.program import aligned_empty, fill_uniform
 from graphnet.tensor.core import Array
 
 __all__ = ["Constant", "Normal", "Uniform", "float_type", "made"]
@@ -43,7 +43,7 @@ class Uniform:
         """Fill the array, now that the sizes are known."""
         fan = self.fan if type(self.fan) is int else substitute(self.fan, sizes)
         bound = 1 / math.sqrt(int(fan)) if fan else 0.0
-        samples.uniform_array(self.key, array.shape, as_dtype(array.dtype), -bound, bound, array)
+        fill_uniform(array, self.key, -bound, bound)
 
 
 class Normal:
@@ -77,6 +77,6 @@ def made(
             tensor = kind.lazy(shape, dtype, fill, owner, depends)
             tensor.settle({})
             return tensor
-    array = aligned_empty(shape, dtype.dtype)
+    array = aligned_empty(shape, dtype.dtype)  # type: ignore[arg-type]  # all are numbers
     fill(array, {})
     return kind.over(array, dtype)

@@ -13,11 +13,12 @@ from graphnet.device import check_device
 from graphnet.dtypes import DType, as_dtype, float32, float64
 from graphnet.errors import ArgumentTypeError, DTypeError, kind_of
 from graphnet.ir import Scope
+from graphnet.nn.changes import restructured
 from graphnet.nn.hooks import Hook, RemovableHandle, add_hook, run_hooked
 from graphnet.nn.naming import name_within, warn_unreached, warn_unregistered
 from graphnet.nn.parameter import StateTensor
 from graphnet.nn.pickling import flattened
-from graphnet.nn.registry import Registry, not_initialized
+from graphnet.nn.registry import Book, Registry, entries, not_initialized
 from graphnet.nn.showing import Text, shown
 from graphnet.nn.state import LoadResult, load_into
 from graphnet.places import constructor_site
@@ -28,6 +29,7 @@ from graphnet.tensor.tensor import Tensor
 
 __all__ = ["Module", "enter"]
 
+_set = object.__setattr__
 _DTYPE_NAMES = ("float32", "float64", "float", "double", "int32", "int64", "bool")
 
 
@@ -54,20 +56,19 @@ class Module(Registry):
     _library: ClassVar[bool] = True
     _bundle: ClassVar[Any] = None  # what notebooks show; `graphnet.notebook` puts it here
     _shortcut: ClassVar[Any] = None  # a faster way of calling; `graphnet.shortcut` puts it here
-    _forward_hooks: dict[int, Hook]
-    _forward_pre_hooks: dict[int, Hook]
+    _forward_hooks: dict[int, Hook] = Book(dict)  # type: ignore[assignment]
+    _forward_pre_hooks: dict[int, Hook] = Book(dict)  # type: ignore[assignment]
 
     def __init__(self) -> None:
-        super().__init__()
-        fields = self.__dict__
-        fields["training"] = True
-        fields["_forward_hooks"] = {}
-        fields["_forward_pre_hooks"] = {}
-        fields["_where"] = constructor_site(self)
-        fields["_called"] = False
+        # Attributes are set one by one, for `__dict__` would make a dict that Python does without until it is used.
+        if self._where is not False:
+            _forget(self)
+        _set(self, "training", True)
+        _set(self, "_where", constructor_site(self))
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
+        cls._library_class = cls.__module__.partition(".")[0] == "graphnet"
         cls._library = cls.forward.__module__.partition(".")[0] == "graphnet"
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -100,7 +101,7 @@ class Module(Registry):
                 if isinstance(value, np.ndarray):
                     args, kwargs = self._take_arrays(args, kwargs)
                     break
-            if fields["_forward_hooks"] or fields["_forward_pre_hooks"]:
+            if fields.get("_forward_hooks") or fields.get("_forward_pre_hooks"):
                 result = run_hooked(self, args, kwargs)
             else:
                 forward = self.forward if self._library or state.tracer is None else adapted(self.forward)
@@ -201,9 +202,10 @@ class Module(Registry):
         """
         result: OrderedDict[str, Any] = OrderedDict() if destination is None else destination
         for path, module in self.named_modules(prefix=prefix.removesuffix("."), remove_duplicate=False):
-            entries = [*module._parameters.items()]
-            entries += [(n, b) for n, b in module._buffers.items() if n not in module._transient]  # type: ignore[misc]
-            for name, value in entries:
+            transient = entries(module, "_transient")
+            found = [*entries(module, "_parameters").items()]
+            found += [(n, b) for n, b in entries(module, "_buffers").items() if n not in transient]
+            for name, value in found:
                 if value is not None:
                     result[f"{path}.{name}" if path else name] = value if keep_vars else value.data
         return result
@@ -342,12 +344,20 @@ def enter(module: Any, name: str) -> bool:
     Who enters a module puts `state.scope` and `state.module` back when it leaves it.
     """
     fields = module.__dict__
-    if "_modules" not in fields:
+    if "_where" not in fields:
         raise not_initialized(module, "call")
     state.scope = scope = Scope(state.scope, name, module._shown_as(), fields["_where"], module._library)
     state.module = module
-    if fields["_called"]:
+    if fields.get("_called"):
         return False
     fields["_called"] = True
     warn_unregistered(module, scope)
     return True
+
+
+def _forget(module: Any) -> None:
+    """Let nothing be registered, for `Module.__init__` is called again."""
+    for name in [name for name in module.__dict__ if isinstance(getattr(Module, name, None), Book)]:
+        del module.__dict__[name]
+    module.__dict__.pop("_called", None)
+    restructured()

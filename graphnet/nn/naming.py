@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
 from graphnet.ir import Scope, Where, shortened
 from graphnet.nn.changes import structure_version
-from graphnet.nn.registry import tree
+from graphnet.nn.registry import Registry, entries, tree
 from graphnet.places import stack_depth
 
 __all__ = [
@@ -68,7 +68,7 @@ def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
         stack = [(attribute, value, 0)]
         while stack:
             path, item, depth = stack.pop()
-            if depth and _is_module(item):
+            if depth and isinstance(item, Registry):
                 yield path, item
             elif isinstance(item, (list, tuple)) and depth < 4:
                 stack.extend((f"{path}[{i}]", v, depth + 1) for i, v in reversed(list(enumerate(item))))
@@ -83,10 +83,6 @@ _OWN = frozenset(  # a module's own books
         "_transient", "_where",
     )
 )  # fmt: skip
-
-
-def _is_module(item: Any) -> bool:
-    return isinstance(getattr(item, "__dict__", {}).get("_modules"), dict)
 
 
 def warn_unregistered(module: Any, scope: Scope) -> None:
@@ -167,7 +163,7 @@ def parameter_names(root: Any) -> dict[Any, str]:
     names: dict[Any, str] = {}
     owners: list[tuple[str, Any]] = []
     for path, module in root.named_modules():
-        for name, parameter in module._parameters.items():
+        for name, parameter in entries(module, "_parameters").items():
             if parameter is not None and parameter not in names:
                 names[parameter] = f"{shortened(path)}.{name}" if path else name
         if _others(module):

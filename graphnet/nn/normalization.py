@@ -13,6 +13,7 @@ from graphnet.nn.functional.activations import number
 from graphnet.nn.making import Constant, float_type, made
 from graphnet.nn.module import Module
 from graphnet.nn.parameter import Buffer, Parameter, settle_layer
+from graphnet.nn.registry import begin, entries
 from graphnet.tensor.axes import sizes_of
 from graphnet.tensor.core import check_tensor
 from graphnet.tensor.creation import tensor
@@ -33,22 +34,23 @@ class _OverLastAxes(Module):
         super().__init__()
         check_device(device)
         name = type(self).__name__
-        self.normalized_shape = tuple(sizes_of(f"{name}: normalized_shape", (normalized_shape,)))
-        if not self.normalized_shape:
+        shape = tuple(sizes_of(f"{name}: normalized_shape", (normalized_shape,)))
+        if not shape:
             raise ArgumentError(f"{name}: normalized_shape has at least one axis, got {normalized_shape!r}")
         if eps is not None and not number(f"{name}: eps", eps) >= 0:
             raise ArgumentError(f"{name}: eps is 0 or more, got {eps}")
-        self.eps, self.elementwise_affine = eps, affine
         kind = float_type(dtype)
-        made_up = {"weight": 1.0, "bias": 0.0} if bias else {"weight": 1.0}
-        for key, value in made_up.items():
-            parameter = made(Parameter, self.normalized_shape, kind, Constant(value), self) if affine else None
-            self.register_parameter(key, parameter)
+        first = {"weight": 1.0, "bias": 0.0} if bias else {"weight": 1.0}
+        begin(
+            self,
+            {"normalized_shape": shape, "eps": eps, "elementwise_affine": affine},
+            {key: made(Parameter, shape, kind, Constant(v), self) if affine else None for key, v in first.items()},
+        )
 
     def reset_parameters(self) -> None:
         """Set the weight to 1 and the bias to 0 again."""
         for name, value in (("weight", 1), ("bias", 0)):
-            parameter = self._parameters.get(name)
+            parameter = entries(self, "_parameters").get(name)
             if parameter is not None:
                 parameter.data.fill_(value)
 
@@ -195,15 +197,17 @@ class BatchNorm1d(Module):
         self, features: Any, eps: float, momentum: float | None, affine: bool, track: bool, dtype: Any, bias: bool
     ) -> None:
         kind, shape = float_type(dtype), (features,)
-        self.num_features, self.eps, self.momentum = features, number("BatchNorm1d: eps", eps), momentum
+        settings = {"num_features": features, "eps": number("BatchNorm1d: eps", eps), "momentum": momentum}
         if momentum is not None:
             number("BatchNorm1d: momentum", momentum)
-        self.affine, self.track_running_stats = affine, track
-        for name, value, wanted in (("weight", 1.0, affine), ("bias", 0.0, affine and bias)):
-            self.register_parameter(name, made(Parameter, shape, kind, Constant(value), self) if wanted else None)
-        for name, value in (("running_mean", 0.0), ("running_var", 1.0)):
-            self.register_buffer(name, made(Buffer, shape, kind, Constant(value), self) if track else None)
-        self.register_buffer("num_batches_tracked", tensor(0) if track else None)
+        settings.update(affine=affine, track_running_stats=track)
+
+        def entry(kept: type[Parameter] | type[Buffer], value: float, wanted: bool) -> Any:
+            return made(kept, shape, kind, Constant(value), self) if wanted else None
+
+        parameters = {"weight": entry(Parameter, 1.0, affine), "bias": entry(Parameter, 0.0, affine and bias)}
+        buffers = {"running_mean": entry(Buffer, 0.0, track), "running_var": entry(Buffer, 1.0, track)}
+        begin(self, settings, parameters, {**buffers, "num_batches_tracked": tensor(0) if track else None})
 
     def settle(self, sizes: Mapping[Symbol, Any]) -> None:
         """Nothing is unknown here; lazy layers learn their sizes."""

@@ -12,7 +12,7 @@ from graphnet.dtypes import DType
 from graphnet.errors import ArgumentTypeError, GraphnetError, ShapeError, UninitializedError
 from graphnet.ir import Shape, Symbol, TensorType, Unifier, render_shape
 from graphnet.nn.changes import noted, restructured
-from graphnet.program import aligned_empty
+from graphnet.program import aligned_empty, tensor_maker
 from graphnet.tensor import printing
 from graphnet.tensor.core import Array, check_tensor, initialize
 from graphnet.tensor.indexing import put
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Buffer", "Lazy", "LazyData", "Parameter", "StateTensor", "settle_layer"]
 
 
+_makers: dict[tuple[type, DType], Callable[[Array], Any]] = {}  # of parameters and buffers of known size
 _settling = threading.RLock()  # held while lazy parameters are filled
 
 
@@ -62,11 +63,14 @@ class StateTensor(Tensor):
     @classmethod
     def over(cls, array: Array, dtype: DType) -> Self:
         """One over an array of that dtype."""
-        self = cls.__new__(cls)
-        initialize(self, array, dtype)
-        self._lazy = None
-        self._begin()
-        return self
+        maker = _makers.get((cls, dtype))
+        if maker is None:
+            like = cls.__new__(cls)
+            initialize(like, None, dtype)
+            like._lazy = None
+            like._begin()
+            maker = _makers[cls, dtype] = tensor_maker(like)
+        return maker(array)  # type: ignore[no-any-return]
 
     @classmethod
     def lazy(cls, shape: Shape, dtype: DType, fill: Any, owner: Any, depends: Shape = ()) -> Self:
@@ -110,7 +114,7 @@ class StateTensor(Tensor):
         lazy = self._lazy
         if lazy is None:
             return
-        shape = tuple(ir.substitute(d, sizes) for d in lazy.shape)
+        shape: Any = tuple(ir.substitute(d, sizes) for d in lazy.shape)
         if not all(isinstance(ir.substitute(d, sizes), int) for d in (*shape, *lazy.depends)):
             return
         array = aligned_empty(shape, lazy.dtype.dtype)
@@ -366,9 +370,10 @@ def settle_layer(layer: Any, attribute: str, sizes: Mapping[Symbol, Any], lazy: 
         size = ir.substitute(symbol, sizes)
         if not isinstance(symbol, Symbol) or not isinstance(size, int):
             return
-        for held in (*layer._parameters.values(), *layer._buffers.values()):
-            if isinstance(held, StateTensor):
-                held.settle({symbol: size})
+        for kind in ("_parameters", "_buffers"):
+            for held in layer.__dict__.get(kind, {}).values():
+                if isinstance(held, StateTensor):
+                    held.settle({symbol: size})
         setattr(layer, attribute, size)
         if type(layer) is lazy:  # a subclass of the user's stays what it is
             layer.__class__ = known

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphnet.errors import ArgumentTypeError, RegistrationError, TraceError, kind_of
 from graphnet.nn.changes import noted, restructured
@@ -16,7 +17,11 @@ from graphnet.tensor.tensor import Tensor
 if TYPE_CHECKING:
     from graphnet.nn.module import Module
 
-__all__ = ["Registry", "not_initialized", "tree"]
+__all__ = ["Book", "Registry", "begin", "books", "entries", "not_initialized", "tree"]
+
+_KINDS = ("_parameters", "_modules", "_buffers")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_set = object.__setattr__
 
 
 class Held(dict[str, Any]):
@@ -62,20 +67,35 @@ class Held(dict[str, Any]):
         dict.clear(self)
 
 
+class Book:
+    """A container of a module's that is made when it is first asked for: most layers need one of six.
+
+    It is in the module's `__dict__` from then on; what only reads looks there, and takes none for an empty one.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, module: Any, cls: type) -> Any:
+        if module is None:
+            return self
+        if "_where" not in module.__dict__:
+            raise not_initialized(module, f"use {self.name} of")
+        return module.__dict__.setdefault(self.name, self.make())
+
+
 class Registry:
     """The books of a module: what is set as an attribute is entered in them where it belongs."""
 
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Any]
-    _transient: set[str]  # buffers that state dicts leave out
-
-    def __init__(self) -> None:
-        fields = self.__dict__
-        fields["_parameters"] = Held()
-        fields["_buffers"] = Held()
-        fields["_modules"] = Held()
-        fields["_transient"] = set()
+    _parameters: dict[str, Parameter | None] = Book(Held)  # type: ignore[assignment]
+    _buffers: dict[str, Tensor | None] = Book(Held)  # type: ignore[assignment]
+    _modules: dict[str, Any] = Book(Held)  # type: ignore[assignment]
+    _transient: set[str] = Book(set)  # type: ignore[assignment]  # buffers that state dicts leave out
+    _where: Any = False  # where it was made; set by Module.__init__, without which nothing is entered
+    _library_class: ClassVar[bool] = True
 
     # -- attributes ---------------------------------------------------------------------------------------
 
@@ -85,25 +105,25 @@ class Registry:
             refuse(f"{name} of {type(self).__name__} is assigned")
         if isinstance(value, Parameter):
             self._register("_parameters", name, value)
-        elif isinstance(value, Registry) and name not in fields.get("_parameters", ()):
+        elif isinstance(value, Registry) and name not in fields.get("_parameters", _NOTHING):
             self._register("_modules", name, value)
-        elif isinstance(value, Buffer) and name not in fields.get("_parameters", ()):
+        elif isinstance(value, Buffer) and name not in fields.get("_parameters", _NOTHING):
             self._register("_buffers", name, value)
-            (self._transient.discard if value.persistent else self._transient.add)(name)
-        elif "_modules" not in fields:
-            object.__setattr__(self, name, value)
-        elif name in fields["_parameters"]:
+            _persist(self, name, value.persistent)
+        elif "_where" not in fields:
+            _set(self, name, value)
+        elif name in fields.get("_parameters", _NOTHING):
             if value is not None:
                 raise ArgumentTypeError(
                     f"{name} of {type(self).__name__} is a parameter: assign an nn.Parameter or None, not "
                     f"{kind_of(value)}; to change its values write to {name}.data"
                 )
             fields["_parameters"][name] = None
-        elif name in fields["_modules"]:
+        elif name in fields.get("_modules", _NOTHING):
             if value is not None:
                 raise ArgumentTypeError(f"{name} of {type(self).__name__} is a module: assign a module or None")
             fields["_modules"][name] = None
-        elif name in fields["_buffers"]:
+        elif name in fields.get("_buffers", _NOTHING):
             if value is not None and not isinstance(value, Tensor):
                 raise ArgumentTypeError(f"{name} of {type(self).__name__} is a buffer: assign a tensor or None")
             if value is not None and value._tracer is not None:
@@ -112,29 +132,27 @@ class Registry:
             self._register("_buffers", name, value)
         else:
             old = fields.get(name, self)
-            object.__setattr__(self, name, value)
+            _set(self, name, value)
             noted(self, name, old, value)
 
     def __getattr__(self, name: str) -> Any:
         fields = self.__dict__
-        if "_modules" not in fields:
-            if name in ("_modules", "_parameters", "_buffers"):
-                raise not_initialized(self, f"use {name} of")
-        else:
-            for kind in ("_parameters", "_modules", "_buffers"):
-                if name in fields[kind]:
-                    return fields[kind][name]
+        for kind in _KINDS:
+            if name in fields.get(kind, _NOTHING):
+                return fields[kind][name]
+        if "_where" not in fields and isinstance(getattr(type(self), name, None), Book):
+            raise not_initialized(self, f"use {name} of")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __delattr__(self, name: str) -> None:
-        for kind in ("_parameters", "_modules", "_buffers"):
-            if name in self.__dict__.get(kind, {}):
+        for kind in _KINDS:
+            if name in self.__dict__.get(kind, _NOTHING):
                 del self.__dict__[kind][name]
                 return
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._parameters, *self._modules, *self._buffers})
+        return sorted({*super().__dir__(), *(name for kind in _KINDS for name in entries(self, kind))})
 
     def _update_traced(self, name: str, value: Any) -> None:
         """Assign to a buffer while a graph is traced: every run of the graph leaves the value in the buffer."""
@@ -148,33 +166,28 @@ class Registry:
 
     def _register(self, kind: str, name: str, value: Any) -> None:
         fields = self.__dict__
-        if "_modules" not in fields:
+        if "_where" not in fields:
             raise not_initialized(self, f"assign {name} to")
         if not isinstance(name, str):
             raise ArgumentTypeError(f"the name of a {kind[1:-1]} is a string, got {name!r}")
         if not name or "." in name:
             raise RegistrationError(f"the name of a {kind[1:-1]} is not empty and has no dot, got {name!r}")
-        for other in ("_parameters", "_modules", "_buffers"):
-            if other != kind and name in fields[other]:
+        for other in _KINDS:
+            if other != kind and name in fields.get(other, _NOTHING):
                 del fields[other][name]
         fields.pop(name, None)
-        fields[kind][name] = value
+        getattr(self, kind)[name] = value
         if kind == "_buffers" and value is not None:
             value._buffer = True
 
     def _free(self, kind: str, name: Any) -> None:
         """Raise RegistrationError where an attribute of another kind has that name."""
         fields = self.__dict__
-        if not isinstance(name, str) or "_modules" not in fields or name in fields[kind]:
+        if not isinstance(name, str) or "_where" not in fields or name in fields.get(kind, _NOTHING):
             return
-        if name not in fields and not (
-            name in fields["_parameters"]
-            or name in fields["_modules"]
-            or name in fields["_buffers"]
-            or hasattr(type(self), name)  # not of the module itself, where missing one takes long
-        ):
-            return
-        raise RegistrationError(f"{type(self).__name__} has an attribute {name!r} already")
+        # Not hasattr(self, name): to miss one takes long there.
+        if any(name in book for book in books(self)) or hasattr(type(self), name):
+            raise RegistrationError(f"{type(self).__name__} has an attribute {name!r} already")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name, or None for one that is left out.
@@ -204,7 +217,7 @@ class Registry:
         held = None if tensor is None else check_tensor("register_buffer", tensor)
         self._free("_buffers", name)
         self._register("_buffers", name, held)
-        (self._transient.discard if persistent else self._transient.add)(name)
+        _persist(self, name, persistent)
 
     def add_module(self, name: str, module: Any) -> None:
         """Add a child under a name.
@@ -224,7 +237,7 @@ class Registry:
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Direct children with their names, each once."""
         seen: set[int] = set()
-        for name, module in self._modules.items():
+        for name, module in entries(self, "_modules").items():
             if module is not None and id(module) not in seen:
                 seen.add(id(module))
                 yield name, module
@@ -255,7 +268,7 @@ class Registry:
         seen: set[int] = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=unique) if recurse else [(prefix, self)]
         for path, module in modules:
-            for name, value in module.__dict__[kind].items():
+            for name, value in entries(module, kind).items():
                 if value is None or (unique and id(value) in seen):
                     continue
                 seen.add(id(value))
@@ -338,10 +351,55 @@ class Registry:
     def _at(self, kind: str, target: str) -> Any:
         """What is registered at a path."""
         path, _, name = target.rpartition(".")
-        found = self.get_submodule(path).__dict__[kind].get(name)
+        found = entries(self.get_submodule(path), kind).get(name)
         if found is None:
             raise AttributeError(f"there is no {kind[1:-1]} {target!r}")
         return found
+
+
+def entries(module: Any, kind: str) -> Mapping[Any, Any]:
+    """One of a module's books, for reading: where there is none, none is made."""
+    return module.__dict__.get(kind, _NOTHING)  # type: ignore[no-any-return]
+
+
+def begin(
+    module: Any, settings: Mapping[str, Any], parameters: Mapping[str, Any] = _NOTHING, buffers: Any = _NOTHING
+) -> None:
+    """Set what a layer of the library is made with, in its `__init__`; parameters and buffers once.
+
+    Names are free in the library's own classes, so nothing is looked up there.
+    """
+    if not module._library_class or state.tracer is not None:  # names may be taken, or nothing may be assigned
+        for name, value in settings.items():
+            setattr(module, name, value)
+        for name, value in parameters.items():
+            module.register_parameter(name, value)
+        for name, value in buffers.items():
+            module.register_buffer(name, value)
+        return
+    for name, value in settings.items():
+        _set(module, name, value)
+    if parameters:
+        _set(module, "_parameters", Held(parameters))
+    if buffers:
+        for value in buffers.values():
+            if value is not None:
+                value._buffer = True
+        _set(module, "_buffers", Held(buffers))
+    restructured()
+
+
+def books(module: Any) -> tuple[Mapping[str, Any], ...]:
+    """All in which a module has a name: its attributes, parameters, modules and buffers."""
+    return module.__dict__, *(entries(module, kind) for kind in _KINDS)
+
+
+def _persist(module: Any, name: str, persistent: bool) -> None:
+    """Enter whether state dicts hold a buffer."""
+    if not persistent:
+        module._transient.add(name)
+    elif "_transient" in module.__dict__:
+        module._transient.discard(name)
 
 
 def not_initialized(module: Any, what: str) -> AttributeError:
@@ -358,7 +416,7 @@ def tree(root: Any, memo: set[Any] | None = None, unique: bool = True) -> Iterat
             return
         seen.add(root)
     yield 0, "", root
-    stack = [iter(list(root._modules.items()))]
+    stack = [iter(list(entries(root, "_modules").items()))]
     while stack:
         for name, module in stack[-1]:
             if module is None:
@@ -368,8 +426,9 @@ def tree(root: Any, memo: set[Any] | None = None, unique: bool = True) -> Iterat
                     continue
                 seen.add(module)
             yield len(stack), name, module
-            if module._modules:
-                stack.append(iter(list(module._modules.items())))
+            held = module.__dict__.get("_modules")
+            if held:
+                stack.append(iter(list(held.items())))
                 break
         else:
             stack.pop()
@@ -379,7 +438,7 @@ def _held(root: Registry, kind: str, recurse: bool) -> Iterator[Any]:
     """All parameters or buffers, shared ones once; no paths are put together, which takes long in deep trees."""
     seen: set[int] = set()
     for module in root.modules() if recurse else (root,):
-        for value in module.__dict__[kind].values():
+        for value in module.__dict__.get(kind, _NOTHING).values():
             if value is not None and id(value) not in seen:
                 seen.add(id(value))
                 yield value

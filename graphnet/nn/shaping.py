@@ -7,6 +7,7 @@ from typing import Any
 from graphnet.errors import ArgumentError, ShapeError
 from graphnet.ir import render_shape
 from graphnet.nn.module import Module
+from graphnet.nn.registry import begin
 from graphnet.tensor.axes import axis_of, sizes_of
 from graphnet.tensor.core import check_tensor
 from graphnet.whole import whole
@@ -25,7 +26,7 @@ class Flatten(Module):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
+        begin(self, {"start_dim": start_dim, "end_dim": end_dim})
 
     def forward(self, input: Any) -> Any:
         """The elements in fewer axes."""

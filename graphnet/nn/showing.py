@@ -64,7 +64,7 @@ def shown(root: Any, same: Any) -> str:
 
 
 def _opened(module: Any) -> _Open:
-    return _Open(module, list(module._modules.items())[::-1], [])
+    return _Open(module, list(module.__dict__.get("_modules", {}).items())[::-1], [])
 
 
 def _written(texts: list[Text], root: int) -> str:

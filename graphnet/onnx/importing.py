@@ -80,7 +80,7 @@ class OnnxModule(Module):
     def __init__(self, runner: Runner) -> None:
         super().__init__()
         self.__dict__["_runner"] = runner
-        self.__dict__["_parameters"].update(runner.parameters)
+        self._parameters.update(runner.parameters)
         self.reason = ""
 
     def _shown_as(self) -> str:
@@ -118,7 +118,7 @@ class OnnxModule(Module):
         runner: Runner = self._runner
         graph = Graph(runner.model.graph.name or "onnx")
         for name, parameter in runner.parameters.items():
-            graph._layers.__dict__["_parameters"][name] = parameter
+            graph._layers._parameters[name] = parameter
         try:
             with graph:
                 taken: list[Any] = []

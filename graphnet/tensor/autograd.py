@@ -13,9 +13,9 @@ from graphnet.errors import GradientError
 from graphnet.ir import Literal, Origin, Shape, TensorType, Unifier
 from graphnet.ops import TABLE, Op, infer
 from graphnet.ops.table import Attrs
-from graphnet.program import execute
+from graphnet.program import Memory, execute
 
-__all__ = ["Memory", "Record", "check_kept", "collect", "duplicate"]
+__all__ = ["Memory", "Record", "check_kept", "collect", "duplicate", "seen_by"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Saved: TypeAlias = "tuple[Array, Memory | None, int]"  # an array, its memory, and how often that was written by then
@@ -24,22 +24,12 @@ _order = itertools.count()
 CONCRETE = Unifier()  # sizes are all integers in eager calls: nothing is ever learnt
 
 
-class Memory:
-    """A piece of memory that tensors share: how often it was overwritten, and by whom it is seen."""
-
-    __slots__ = ("borrowed", "version", "viewers")
-
-    def __init__(self) -> None:
-        self.version = 0
-        self.borrowed = False  # an array of the caller's: copied before it is overwritten
-        self.viewers: list[Any] | None = None  # weak references to tensors, once there are several
-
-    def seen_by(self, tensor: Any) -> Iterator[Any]:
-        """The other living tensors that look at it."""
-        for reference in self.viewers or ():
-            viewer = reference()
-            if viewer is not None and viewer is not tensor:
-                yield viewer
+def seen_by(memory: Memory, tensor: Any) -> Iterator[Any]:
+    """The other living tensors that look at a piece of memory."""
+    for reference in memory.viewers or ():
+        viewer = reference()
+        if viewer is not None and viewer is not tensor:
+            yield viewer
 
 
 class Record:

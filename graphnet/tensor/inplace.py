@@ -18,7 +18,7 @@ from graphnet.ir import render_shape
 from graphnet.ops import TABLE
 from graphnet.places import user_site
 from graphnet.program import run_kernel
-from graphnet.tensor.autograd import Memory, Record, duplicate
+from graphnet.tensor.autograd import Memory, Record, duplicate, seen_by
 from graphnet.tensor.core import Array, Base, View, apply, make
 from graphnet.tensor.state import state
 
@@ -99,7 +99,7 @@ def write(tensor: Base, part: View, content: Base, indices: Sequence[Base] = ())
 
 def _writable(tensor: Base) -> Array:
     """The memory, where it may be overwritten; an array of the caller's is copied first."""
-    if tensor._memory.borrowed and not any(True for _ in tensor._memory.seen_by(tensor)):
+    if tensor._memory.borrowed and not any(True for _ in seen_by(tensor._memory, tensor)):
         tensor._array, tensor._memory = duplicate(tensor._values()), Memory()
     values = tensor._values()
     if not values.flags.writeable:
@@ -154,7 +154,7 @@ def _placed(parent: Any, chain: View, content: Any, indices: Sequence[Base]) -> 
 
 def _look_again(root: Base, tracer: Any) -> None:
     """Let all that look at the root have the history of its new value."""
-    for viewer in list(root._memory.seen_by(root)):
+    for viewer in list(seen_by(root._memory, root)):
         if viewer._tracer is tracer and viewer._view is not None and viewer._view[0] is root:
             seen: Any = root
             for name, attrs in viewer._view[1]:

@@ -16,7 +16,9 @@ from graphnet.errors import (
     ShapeError,
     with_article,
 )
+from graphnet.program import set_tensor_layout
 from graphnet.tensor import indexing, printing
+from graphnet.tensor.autograd import Memory
 from graphnet.tensor.axes import axis_of
 from graphnet.tensor.backward import Backward
 from graphnet.tensor.conversions import Conversions
@@ -382,3 +384,4 @@ def _rebuild(array: Array, requires_grad: Any, buffer: Any = False) -> Tensor:
 
 
 set_tensor_class(Tensor)
+set_tensor_layout(Tensor, Memory)
