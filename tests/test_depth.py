@@ -29,8 +29,8 @@ def nested(depth: int, shape: str = "first") -> Any:
     for _ in range(depth):
         net = {
             "alone": lambda inner: nn.Sequential(inner),
-            "first": lambda inner: nn.Sequential(inner, nn.Hardtanh()),
-            "last": lambda inner: nn.Sequential(nn.Hardtanh(), inner),
+            "first": lambda inner: nn.Sequential(inner, nn.Tanh()),
+            "last": lambda inner: nn.Sequential(nn.Tanh(), inner),
         }[shape](net)
     return net
 
