@@ -431,3 +431,29 @@ def test_records_behind_records_are_differentiated_and_let_go() -> None:
     for _ in range(8_000):
         y = y * 1.0
     del y
+
+
+# -- control flow ------------------------------------------------------------------------------------------
+
+
+def branches(depth: int) -> Callable[[Any], Any]:
+    """Branches in branches, by functions that call one another."""
+    if depth == 0:
+        return lambda x: x - 1
+    inner = branches(depth - 1)
+    return lambda x: gn.cond(x.sum() > depth, inner, lambda x: x + 1, (x,))
+
+
+def test_branches_within_branches() -> None:
+    graph = gn.trace(branches(80), (2,))
+    for twin in (graph, copy.deepcopy(graph), pickle.loads(pickle.dumps(graph)), gn.Graph.from_json(graph.to_json())):
+        assert twin(gn.ones(2)).tolist() == [2.0, 2.0]
+        assert twin(gn.ones(2) * 50).tolist() == [49.0, 49.0]
+    fast = gn.compile(graph)
+    assert fast(gn.ones(2) * 50).tolist() == [49.0, 49.0]
+
+
+def test_onnx_tells_that_it_cannot_hold_what_lies_so_deep(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    with pytest.raises(gn.GraphError, match="deeper than an ONNX file can hold"):
+        gn.to_onnx(branches(80), tmp_path / "net.onnx", (2,))
