@@ -14,6 +14,7 @@ __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "DTypeError",
+    "DepthError",
     "FileFormatError",
     "GradientError",
     "GraphError",
@@ -97,6 +98,10 @@ class GraphError(GraphnetError, ValueError):
 
 class TripLimitError(GraphnetError, RuntimeError):
     """A loop made as many trips as it may, and would go on."""
+
+
+class DepthError(GraphnetError, RecursionError):
+    """Modules of the user's own call one another deeper than Python's recursion limit allows."""
 
 
 class StateDictError(GraphnetError, RuntimeError, KeyError):

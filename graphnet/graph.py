@@ -16,7 +16,7 @@ from graphnet.explain import Explanation, explain
 from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nesting import nest
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
-from graphnet.nn.naming import free_name, parameter_names
+from graphnet.nn.naming import free_name, parameter_names, renamed
 from graphnet.nn.parameter import StateTensor
 from graphnet.ops import TABLE
 from graphnet.passes import bind, differentiate, remove_dead, resolve, verify_types
@@ -297,20 +297,9 @@ class Graph(ir.Graph):
         holder = Module()
         holder._parameters.update(self.named_parameters())
         holder._buffers.update(self.named_buffers())
-        known = {**state_dict}
-        own = {*self.parameter_names.values(), *self.buffer_names.values()}
-        others = [name for name in known if name not in own] if isinstance(self._root, Module) else []
-        if others:  # names that a tied layer has besides its first, and those that are shortened here
-            firsts = {t: name for name, t in (*self._root.named_buffers(), *self._root.named_parameters())}
-            tensors = dict(self._root.named_buffers(remove_duplicate=False))
-            tensors.update(self._root.named_parameters(remove_duplicate=False))
-            here: dict[Any, str] = {**self.parameter_names, **self.buffer_names}
-            for name in others:
-                tensor = tensors.get(name)
-                if tensor is not None and tensor in here:
-                    value = known.pop(name)
-                    if firsts[tensor] == name:
-                        known.setdefault(here[tensor], value)
+        known = dict(state_dict)
+        if isinstance(self._root, Module):
+            known = renamed(known, self._root, {**self.parameter_names, **self.buffer_names})
         return holder.load_state_dict(known, strict)
 
     def zero_grad(self) -> None:

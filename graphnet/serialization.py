@@ -79,7 +79,10 @@ def save(obj: Any, f: Any) -> None:
     except RecursionError:
         raise ArgumentError("save: the object is nested too deeply") from None
     text = json.dumps({"version": VERSION, "object": structure}, allow_nan=False, separators=(",", ":"))
-    data = safetensors.numpy.save(encoder.arrays, {"graphnet": text})
+    try:
+        data = safetensors.numpy.save(encoder.arrays, {"graphnet": text})
+    except safetensors.SafetensorError as error:  # of names that take more than the format allows
+        raise ArgumentError(f"save: the object does not fit into a safetensors file: {error}") from None
     if hasattr(f, "write"):
         try:
             f.write(data)

@@ -54,7 +54,10 @@ class Graph:
         self.buffer_names: dict[Constant, str] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        """The attributes, after all module calls, those around others first: copying meets no deep nest of them."""
+        """The attributes, after what may nest deep, in an order in which copying need not recurse.
+
+        Module calls come with those around others first, blocks with those inside others first.
+        """
         scopes: dict[Scope, None] = {}
         for node in self.walk():
             missing: list[Scope] = []
@@ -63,10 +66,11 @@ class Graph:
                 missing.append(scope)
                 scope = scope.parent
             scopes.update(dict.fromkeys(reversed(missing)))
-        return {"_scopes": list(scopes), **self.__dict__}
+        blocks = [block for node in self.walk() for block in node.blocks]
+        return {"_scopes": list(scopes), "_blocks": blocks[::-1], **self.__dict__}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update({name: value for name, value in state.items() if name != "_scopes"})
+        self.__dict__.update({name: value for name, value in state.items() if name not in ("_scopes", "_blocks")})
 
     def add(self, node: Node, types: tuple[TensorType, ...]) -> Node:
         """Append a node whose operands are in the graph already."""

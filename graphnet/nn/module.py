@@ -15,7 +15,7 @@ from graphnet.errors import ArgumentTypeError, DTypeError, kind_of
 from graphnet.ir import Scope
 from graphnet.nn.changes import restructured
 from graphnet.nn.hooks import Hook, RemovableHandle, add_hook, run_hooked
-from graphnet.nn.naming import name_within, warn_unreached, warn_unregistered
+from graphnet.nn.naming import name_within, too_deep, warn_unreached, warn_unregistered
 from graphnet.nn.parameter import StateTensor
 from graphnet.nn.pickling import flattened
 from graphnet.nn.registry import Book, Registry, entries, not_initialized
@@ -105,7 +105,12 @@ class Module(Registry):
                 result = run_hooked(self, args, kwargs)
             else:
                 forward = self.forward if self._library or state.tracer is None else adapted(self.forward)
-                result = forward(*args, **kwargs)
+                result = forward(*args, **kwargs) if kwargs or len(args) != 1 else forward(args[0])
+        except RecursionError as error:
+            told = too_deep(error, Module.__call__.__code__) if parent is None else None
+            if told is None:
+                raise
+            raise told from None
         finally:
             state.scope, state.module = outer, parent
         if first and parent is None and state.tracer is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import warnings
 from collections.abc import Container, Iterator
+from types import CodeType
 from typing import Any, TypeAlias
 
-from graphnet.errors import UnreachedLazyWarning, UnregisteredModuleWarning
+from graphnet.errors import DepthError, UnreachedLazyWarning, UnregisteredModuleWarning
 from graphnet.ir import Scope, Where, shortened
 from graphnet.nn.changes import structure_version
 from graphnet.nn.registry import Registry, entries, tree
@@ -16,6 +19,8 @@ __all__ = [
     "free_name",
     "name_within",
     "parameter_names",
+    "renamed",
+    "too_deep",
     "unregistered",
     "warn_unreached",
     "warn_unregistered",
@@ -24,32 +29,49 @@ __all__ = [
 
 def name_within(parent: Any, child: Any) -> str:
     """The path of a module below the one that calls it; of a plain list's item, where it is kept there."""
+    version = structure_version()
     known = parent.__dict__.get("_names")
-    entry = known[1].get(id(child)) if known is not None and known[0] == structure_version() else None
-    if entry is None or entry[2] is not child:
-        names: dict[int, _Named] = {}
-        ways: list[_Named] = []  # from the parent to the module, by depth
-        lists: list[tuple[_Named, str, Any]] = []
-        for depth, name, module in tree(parent):
-            del ways[depth:]
-            ways.append((ways[-1] if ways else None, name, module))
-            names.setdefault(id(module), ways[-1])
-            lists.extend((ways[-1], path, item) for path, item in unregistered(module))
-        for owner, path, module in lists:
-            names.setdefault(id(module), (owner, path, module))
-        parent.__dict__["_names"] = (structure_version(), names)
-        entry = names.setdefault(id(child), (None, type(child).__name__, child))
-    if entry[0] is None:
-        return entry[1]
-    parts: list[str] = []
-    at: _Named | None = entry
-    while at is not None:
-        if at[1]:
-            parts.append(at[1])
-        at = at[0]
-    path = ".".join(reversed(parts))
-    parent.__dict__["_names"][1][id(child)] = (None, path, child)
-    return path
+    entry = known[1].get(id(child)) if known is not None and known[0] == version else None
+    if entry is None or entry[2] is not child or entry[0] is not None:
+        with _walking:
+            entry = _found(known[1], known[2], child) if known is not None and known[0] == version else None
+            if entry is None:
+                known = parent.__dict__["_names"] = (version, {}, _ways(parent))
+                entry = _found(known[1], known[2], child) or (None, type(child).__name__, child)
+            parts: list[str] = []
+            at: _Named | None = entry
+            while at is not None:
+                if at[1]:
+                    parts.append(at[1])
+                at = at[0]
+            entry = known[1][id(child)] = (None, ".".join(reversed(parts)), child)
+    return entry[1]
+
+
+_walking = threading.Lock()  # threads may call one network
+
+
+def _found(names: dict[int, _Named], ways: Iterator[_Named], child: Any) -> _Named | None:
+    """The first way to a module; it is walked no further than to there, as below may be a deep nest."""
+    known = names.get(id(child))
+    if known is not None and known[2] is child:
+        return known
+    for way in ways:
+        if names.setdefault(id(way[2]), way) is way and way[2] is child:
+            return way
+    return None
+
+
+def _ways(root: Any) -> Iterator[_Named]:
+    """All modules below one with the ways there, then those in plain lists."""
+    ways: list[_Named] = []  # to the module and to those around it, by depth
+    lists: list[_Named] = []
+    for depth, name, module in tree(root):
+        del ways[depth:]
+        ways.append((ways[-1] if ways else None, name, module))
+        yield ways[-1]
+        lists += [(ways[-1], path, item) for path, item in unregistered(module)]
+    yield from lists
 
 
 _Named: TypeAlias = "tuple[_Named | None, str, Any]"  # the one around it, the name there, the module
@@ -145,6 +167,35 @@ def _unknown(module: Any, reached: Container[Any]) -> bool:
     return any(p is not None and p._lazy is not None and p not in reached for p in module._parameters.values())
 
 
+def too_deep(error: RecursionError, call: CodeType) -> DepthError | None:
+    """The error of modules that call one another too deep; None where it is no more than a few.
+
+    Args:
+        error: what Python raised.
+        call: the code of a module's call.
+    """
+    if isinstance(error, DepthError):
+        return error
+    calls = 0
+    scope: Scope | None = None
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code is call:
+            found = step.tb_frame.f_locals
+            module = found["self"]
+            calls += 1
+            if "name" in found:
+                scope = Scope(found["outer"], found["name"], type(module).__name__, module.__dict__.get("_where"))
+        step = step.tb_next
+    if calls < 20 or scope is None:
+        return None
+    return DepthError(
+        f"{scope}: {calls} modules call one another from forward to forward, and Python's recursion limit of "
+        f"{sys.getrecursionlimit()} allows no more: nest them with nn.Sequential, which has no limit, call them in a "
+        "loop, or raise the limit with sys.setrecursionlimit"
+    )
+
+
 def free_name(name: str, taken: dict[str, int]) -> str:
     """The name, with a number behind it where it is taken; it is taken then."""
     number, found = taken.get(name, 1), name
@@ -174,3 +225,22 @@ def parameter_names(root: Any) -> dict[Any, str]:
                 whole = f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}"
                 names.setdefault(parameter, shortened(whole))
     return names
+
+
+def renamed(state_dict: dict[str, Any], root: Any, names: dict[Any, str]) -> dict[str, Any]:
+    """A module's state dict under the names of its graph: shortened ones, and none for second names of tied layers."""
+    own = set(names.values())
+    others = [name for name in state_dict if name not in own]
+    if not others:
+        return state_dict
+    firsts = {tensor: name for name, tensor in (*root.named_buffers(), *root.named_parameters())}
+    tensors = dict(root.named_buffers(remove_duplicate=False))
+    tensors.update(root.named_parameters(remove_duplicate=False))
+    result = dict(state_dict)
+    for name in others:
+        tensor = tensors.get(name)
+        if tensor is not None and tensor in names:
+            value = result.pop(name)
+            if firsts[tensor] == name:
+                result.setdefault(names[tensor], value)
+    return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import tempfile
@@ -60,15 +61,18 @@ def to_onnx(network: Any, path: Any = None, *inputs: Any, opset: int = DEFAULT, 
             f"to_onnx: expects a path as second argument, or None, got {path!r:.60}; shapes come after it"
         )
     writer = GraphWriter(_graph(network, inputs, settings), opset)
-    model = writer.write()
-    if writer.not_trained:
-        model.metadata_props.add(key=NOT_TRAINED, value=json.dumps(writer.not_trained))
-    size = sum(len(t.raw_data) for t in model.graph.initializer)
-    if size < LARGEST:
-        try:
+    unreadable: Any = importlib.import_module("google.protobuf.message").DecodeError
+    try:
+        model = writer.write()
+        if writer.not_trained:
+            model.metadata_props.add(key=NOT_TRAINED, value=json.dumps(writer.not_trained))
+        size = sum(len(t.raw_data) for t in model.graph.initializer)
+        if size < LARGEST:
             onnx.checker.check_model(model, full_check=True)
-        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            raise GraphError(f"to_onnx: onnx.checker does not take the model: {error}") from None
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise GraphError(f"to_onnx: onnx.checker does not take the model: {error}") from None
+    except unreadable:
+        raise GraphError("to_onnx: loops and branches lie in one another deeper than an ONNX file can hold") from None
     if path is not None:
         _save(onnx, model, os.fspath(path), size >= LARGEST)
     return model

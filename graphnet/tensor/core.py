@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Base",
     "View",
+    "Way",
     "apply",
     "as_array",
     "check_tensor",
@@ -61,6 +62,30 @@ __all__ = [
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 View: TypeAlias = "tuple[tuple[str, dict[str, Any]], ...]"  # ops that only look, one after the other: names, attributes
+
+
+class Way:
+    """How a view looks at its root: as another view does, and then through one more op. So views of views share it."""
+
+    __slots__ = ("attrs", "before", "length", "name")
+
+    def __init__(self, before: Way | None, name: str, attrs: dict[str, Any]) -> None:
+        self.before = before
+        self.name = name
+        self.attrs = attrs
+        self.length: int = before.length + 1 if before is not None else 1
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """From the root on."""
+        steps: list[tuple[str, dict[str, Any]]] = []
+        at: Way | None = self
+        while at is not None:
+            steps.append((at.name, at.attrs))
+            at = at.before
+        return iter(steps[::-1])
 
 
 _accumulating = threading.Lock()
@@ -87,7 +112,7 @@ class Base(Constant):
     _record: Record | None
     _requires_grad: bool
     _source: Base | None
-    _view: tuple[Base, View] | None  # the tensor whose memory it looks at, and how; see `inplace.py`
+    _view: tuple[Base, Way] | None  # the tensor whose memory it looks at, and how; see `inplace.py`
     grad: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -222,7 +247,7 @@ class Base(Constant):
         self._memory = memory = other._memory
         if memory.viewers is None:
             memory.viewers = [weakref.ref(other)]
-        elif len(memory.viewers) > 32:
+        elif len(memory.viewers) > 32 and not len(memory.viewers) & (len(memory.viewers) - 1):
             memory.viewers = [ref for ref in memory.viewers if ref() is not None]
         memory.viewers.append(weakref.ref(self))
 
@@ -394,8 +419,8 @@ def apply(name: str, *operands: Any, **attrs: Any) -> Tensor:
     if op.view is not None and isinstance(values[0], Base) and (not op.packed or arrays[0].flags.c_contiguous):
         tensor._share_memory(values[0])
         if name != "detach":
-            root, chain = values[0]._view or (values[0], ())
-            tensor._view = (root, (*chain, (name, attrs)))
+            root, before = values[0]._view or (values[0], None)
+            tensor._view = (root, Way(before, name, attrs))
     scope, where = place()
     tensor._origin = Origin(name, scope, where)
     if state.grad and result.dtype.is_floating_point and op.gradients:

@@ -8,7 +8,7 @@ memory, needs nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,9 +62,10 @@ def write(tensor: Base, part: View, content: Base, indices: Sequence[Base] = ())
     """
     if content._dtype is not tensor._dtype:
         content = apply("cast", content, dtype=tensor._dtype)
-    root, chain = tensor._view or (tensor, ())
-    chain = (*chain, *part)
-    if not indices and content._view is not None and content._view[0] is root and content._view[1] == chain:
+    root, way = tensor._view or (tensor, None)
+    chain = (*(way or ()), *part)
+    seen = content._view if not indices else None
+    if seen is not None and seen[0] is root and len(seen[1]) == len(chain) and tuple(seen[1]) == chain:
         return  # x[0] += 1 ends with x[0] = what has been written already
     tracer = next((t._tracer for t in (tensor, content, *indices) if t._tracer is not None), None)
     if tracer is not None or (root._buffer and state.tracer is not None):
@@ -128,28 +129,37 @@ def _trace(tracer: Any, root: Base, chain: View, content: Base, indices: Sequenc
     _look_again(root, root._tracer or tracer.running())
 
 
-def _placed(parent: Any, chain: View, content: Any, indices: Sequence[Base]) -> Any:
-    """The parent's value after the write, computed out of place."""
-    if not chain:
-        if indices:
-            return apply("set_at", parent, content, *indices)
-        if content._requires_grad or not parent._requires_grad:
-            return content
+def _placed(root: Any, chain: Iterable[tuple[str, dict[str, Any]]], content: Any, indices: Sequence[Base]) -> Any:
+    """The root's value after the write, computed out of place."""
+    steps = list(chain)
+    last = steps.pop() if steps and steps[-1][0] == "slice" and not indices else None
+    parents = [root]
+    for name, attrs in steps:
+        parents.append(apply(name, parents[-1], **attrs))
+    parent = parents.pop()
+    if last is not None:
+        index: Any = last[1]["index"]
+        if not parent._requires_grad and all(entry == (None, None, None) for entry in index):
+            inside: Any = apply("expand", content, shape=tuple(parent._type().shape))
+        else:
+            inside = apply("set_slice", parent, content, index=index)
+    elif indices:
+        inside = apply("set_at", parent, content, *indices)
+    elif content._requires_grad or not parent._requires_grad:
+        inside = content
+    else:
         whole = ((None, None, None),) * len(parent._type().shape)
-        return apply("set_slice", parent, content, index=whole)  # which still requires a gradient, of zero
-    (name, attrs), rest = chain[0], chain[1:]
-    if name == "slice" and not rest and not indices:
-        if not parent._requires_grad and all(entry == (None, None, None) for entry in attrs["index"]):
-            return apply("expand", content, shape=tuple(parent._type().shape))
-        return apply("set_slice", parent, content, index=attrs["index"])
-    inside = _placed(apply(name, parent, **attrs), rest, content, indices)
-    if name == "slice":
-        return apply("set_slice", parent, inside, index=attrs["index"])
-    if name == "reshape":
-        return apply("reshape", inside, shape=tuple(parent._type().shape))
-    if name == "permute":
-        return apply("permute", inside, axes=tuple(int(a) for a in np.argsort(attrs["axes"])))
-    raise GradientError(f"overwriting a tensor through {name} is not differentiable; clone() it first")
+        inside = apply("set_slice", parent, content, index=whole)  # which still requires a gradient, of zero
+    for (name, attrs), parent in zip(reversed(steps), reversed(parents)):
+        if name == "slice":
+            inside = apply("set_slice", parent, inside, index=attrs["index"])
+        elif name == "reshape":
+            inside = apply("reshape", inside, shape=tuple(parent._type().shape))
+        elif name == "permute":
+            inside = apply("permute", inside, axes=tuple(int(a) for a in np.argsort(attrs["axes"])))
+        else:
+            raise GradientError(f"overwriting a tensor through {name} is not differentiable; clone() it first")
+    return inside
 
 
 def _look_again(root: Base, tracer: Any) -> None:

@@ -23,7 +23,7 @@ from graphnet.ops.emit import Emitter
 from graphnet.places import user_site
 from graphnet.tensor.adaptation import UndecidedError
 from graphnet.tensor.autograd import Memory
-from graphnet.tensor.core import Array, Base, apply, fail, initialize, place, prepare
+from graphnet.tensor.core import Array, Base, Way, apply, fail, initialize, place, prepare
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
 
@@ -347,8 +347,8 @@ class Tracer:
             tensor._number = True
         if op.view is not None and isinstance(values[0], Base):
             tensor._share_memory(values[0])
-            root, chain = values[0]._view or (values[0], ())
-            tensor._view = (root, (*chain, (op.name, attrs)))
+            root, before = values[0]._view or (values[0], None)
+            tensor._view = (root, Way(before, op.name, attrs))
             tensor._seen = tensor._memory.version
         return tensor
 
