@@ -92,7 +92,7 @@ PyObject* boundary(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 }
 
 template <PyObject* (*f)(PyObject* const*, Py_ssize_t)>
-PyCFunction method() {
+PyCFunction method() noexcept {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(boundary<f>));
 }
 

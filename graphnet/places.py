@@ -45,11 +45,8 @@ def user_site() -> Where | None:
 
 
 def constructor_site(instance: object) -> Where | None:
-    """The place where `instance` is being made: the nearest caller outside graphnet and its own __init__s.
-
-    To be called by the library's `__init__`.
-    """
-    frame = _outside(sys._getframe(2))
+    """The place where `instance` is being made: the nearest caller outside graphnet and its own __init__s."""
+    frame = _outside(sys._getframe(1))
     while frame is not None and frame.f_code.co_name == "__init__":
         names = frame.f_code.co_varnames
         if not names or frame.f_locals.get(names[0]) is not instance:
