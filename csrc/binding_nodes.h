@@ -20,7 +20,7 @@ struct ValueObject {
 struct NodeClasses {
   PyTypeObject *node = nullptr, *value = nullptr;
   PyTypeObject *literal = nullptr, *type = nullptr;  // of graphnet.ir
-  PyObject* types = nullptr;  // every TensorType of known sizes that was asked for
+  PyObject* types = nullptr;                         // every TensorType of known sizes that was asked for
   PyObject *no_attrs = nullptr, *no_name = nullptr, *no_blocks = nullptr;
   // names of attributes
   PyObject *op = nullptr, *nodes = nullptr, *inputs = nullptr, *table = nullptr, *dtype = nullptr, *shape = nullptr;
@@ -49,6 +49,7 @@ bool all_numbers(PyObject* shape);
 py::object setting_key(PyObject* value);
 
 void bind_nodes(py::module_& m);
+void bind_emit(py::module_& m);
 void bind_graphs(py::module_& m);
 void bind_traces(py::module_& m);
 

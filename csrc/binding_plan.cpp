@@ -195,8 +195,7 @@ class Plan {
   // Results of a dtype.
   struct Result {
     explicit Result(const py::handle& like)
-        : dtype(like.attr("_array").attr("dtype")),
-          tensor(py::reinterpret_borrow<py::object>(like)) {}
+        : dtype(like.attr("_array").attr("dtype")), tensor(py::reinterpret_borrow<py::object>(like)) {}
 
     // A new array of that shape.
     PyObject* make(const View& view) const {

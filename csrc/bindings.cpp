@@ -203,6 +203,7 @@ PYBIND11_MODULE(_core, m) {
       },
       py::arg("n"));
   bind_nodes(m);
+  bind_emit(m);
   bind_graphs(m);
   bind_traces(m);
   bind_guards(m);
