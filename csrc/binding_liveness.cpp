@@ -86,6 +86,11 @@ void Liveness::read(const py::object& graph) {
   const py::object nodes = owned(PyObject_GetAttr(graph.ptr(), ir.nodes));
   const py::dict types = owned(PyObject_GetAttr(graph.ptr(), ir.table));
   if (!PyList_Check(nodes.ptr())) throw TypeError("a graph has a list of nodes");
+  const auto size = static_cast<size_t>(PyList_GET_SIZE(nodes.ptr()));
+  nodes_.reserve(size);
+  values.reserve(values.size() + size);
+  items.reserve(items.size() + size);
+  operands.reserve(operands.size() + 3 * size);
   for (const py::handle object : py::reinterpret_borrow<py::list>(nodes)) {
     if (!is_node(object.ptr())) throw TypeError("a graph holds nodes");
     auto* const node = reinterpret_cast<NodeObject*>(object.ptr());
