@@ -24,7 +24,7 @@ class Builder {
  public:
   // `nodes` receives the node of each step; `literal(operand)` gives the array that a number is; `numbers` has what
   // updates' kernels take besides memory.
-  Builder(py::object program, py::object live, py::list nodes, py::object literal, py::sequence numbers)
+  Builder(const py::object& program, const py::object& live, py::list nodes, py::object literal, py::sequence numbers)
       : owners_(py::make_tuple(program, live)),
         program_(program.cast<PyProgram&>()),
         live_(live.cast<Liveness&>()),
@@ -227,7 +227,7 @@ bool Builder::find_places(const Item& item) {
   if (item.kind == Kind::control || item.kind == Kind::group || item.kind == Kind::source) return false;
   places_.clear();
   for (int i = 0; i < item.operands; ++i) {
-    places_.push_back(place_of(live_.operands[static_cast<size_t>(item.operand + i)]));
+    places_.push_back(place_of(live_.operand(item, i)));
     if (!layout_of(places_.back()).fits || layout_of(places_.back()).empty()) return false;
   }
   result_ = {nullptr, -1, true};
@@ -433,6 +433,7 @@ void bind_builder(py::module_& m) {
   m.attr("ALIGNMENT") = kArenaAlignment;
   m.def("plan_arena", [](const std::vector<std::tuple<int64_t, int64_t, int64_t>>& buffers) {
     std::vector<Buffer> parsed;
+    parsed.reserve(buffers.size());
     for (const auto& [size, first, last] : buffers) parsed.push_back({size, first, last});
     const ArenaPlan plan = plan_arena(parsed);
     return py::make_tuple(py::tuple(py::cast(plan.offsets)), plan.size, plan.unplanned);

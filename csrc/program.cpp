@@ -53,7 +53,7 @@ int Program::add_made(int kernel, const Call& call) {
 }
 
 int Program::push_back(Kind kind, int kernel, const Call& call) {
-  View* const views = views_.row(static_cast<size_t>(call.nin + call.nout));
+  View* const views = views_.row(static_cast<size_t>(call.nin) + static_cast<size_t>(call.nout));
   for (int i = 0; i < call.nin; ++i) assign(views[i], call.in[i], call.in[i].data);
   for (int i = 0; i < call.nout; ++i) assign(views[call.nin + i], call.out[i], call.out[i].data);
   return append(kind, kernel, {views, call.nin, views + call.nin, call.nout, call.params, call.nparams, nullptr});
