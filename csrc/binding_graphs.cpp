@@ -235,38 +235,83 @@ PyObject* gradient_key(PyObject* const* args) {
 // and named after it, and returns some of their results. Each step is (op, operands, settings, types); operands and
 // results are literals, None, or numbers: of the node's operands from 0 on, then its result, then what arrives, then
 // the steps.
-PyObject* replay(PyObject* const* args) {
-  if (!PyDict_Check(args[1]) || !PyTuple_Check(args[2]) || !PyTuple_Check(args[3]) || !is_node(args[4]))
+py::object replay(PyObject* graph, PyObject* taken, PyObject* steps, PyObject* results, PyObject* at, PyObject* g) {
+  const py::object nodes = attribute(graph, ir.nodes), types = attribute(graph, ir.table);
+  if (!PyList_Check(nodes.ptr()) || !PyDict_Check(types.ptr()) || !PyDict_Check(taken) || !PyTuple_Check(steps) ||
+      !PyTuple_Check(results) || !is_node(at))
     throw TypeError("replay: expects a graph, names, steps, results, a node and an operand");
-  const py::object nodes = attribute(args[0], ir.nodes), types = attribute(args[0], ir.table);
-  if (!PyList_Check(nodes.ptr()) || !PyDict_Check(types.ptr())) throw TypeError("replay: expects a graph");
-  const auto* const node = reinterpret_cast<const NodeObject*>(args[4]);
+  const auto* const node = reinterpret_cast<const NodeObject*>(at);
   std::vector<py::object> values;
-  for (const py::handle operand : py::reinterpret_borrow<py::tuple>(node->inputs))
-    values.push_back(py::reinterpret_borrow<py::object>(operand));
-  values.push_back(owned(make_value(args[4], 0)));
-  values.push_back(py::reinterpret_borrow<py::object>(args[5]));
-  const auto value_of = [&values](PyObject* operand) {
-    return PyLong_CheckExact(operand) ? values.at(PyLong_AsSize_t(operand))
-                                      : py::reinterpret_borrow<py::object>(operand);
-  };
-  const auto values_of = [&value_of](PyObject* operands) {
+  values.reserve(static_cast<size_t>(PyTuple_GET_SIZE(node->inputs) + PyTuple_GET_SIZE(steps) + 2));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(node->inputs); ++i)
+    values.push_back(py::reinterpret_borrow<py::object>(PyTuple_GET_ITEM(node->inputs, i)));
+  values.push_back(owned(make_value(at, 0)));
+  values.push_back(py::reinterpret_borrow<py::object>(g));
+  const auto values_of = [&values](PyObject* operands) {
     py::tuple found(static_cast<size_t>(PyTuple_GET_SIZE(operands)));
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(operands); ++i)
-      PyTuple_SET_ITEM(found.ptr(), i, value_of(PyTuple_GET_ITEM(operands, i)).release().ptr());
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(operands); ++i) {
+      PyObject* operand = PyTuple_GET_ITEM(operands, i);
+      if (PyLong_CheckExact(operand)) operand = values.at(PyLong_AsSize_t(operand)).ptr();
+      Py_INCREF(operand);
+      PyTuple_SET_ITEM(found.ptr(), i, operand);
+    }
     return found;
   };
   const py::object wish = owned(PyUnicode_FromFormat("grad.%U", node->name));
-  for (const py::handle item : py::reinterpret_borrow<py::tuple>(args[2])) {
-    PyObject* const step = item.ptr();
-    const py::object made = owned(make_node(PyTuple_GET_ITEM(step, 0), values_of(PyTuple_GET_ITEM(step, 1)).ptr(),
-                                            PyTuple_GET_ITEM(step, 2), unique(args[1], wish).ptr(), node->scope,
-                                            node->where, ir.no_blocks));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(steps); ++i) {
+    PyObject* const step = PyTuple_GET_ITEM(steps, i);
+    const py::object made =
+        owned(make_node(PyTuple_GET_ITEM(step, 0), values_of(PyTuple_GET_ITEM(step, 1)).ptr(),
+                        PyTuple_GET_ITEM(step, 2), unique(taken, wish).ptr(), node->scope, node->where, ir.no_blocks));
     append(nodes.ptr(), made.ptr());
     put(types.ptr(), made.ptr(), PyTuple_GET_ITEM(step, 3));
     values.push_back(owned(make_value(made.ptr(), 0)));
   }
-  return values_of(args[3]).release().ptr();
+  return values_of(results);
+}
+
+PyObject* replay_boundary(PyObject* const* args) {
+  return replay(args[0], args[1], args[2], args[3], args[4], args[5]).release().ptr();
+}
+
+bool same_operand(PyObject* a, PyObject* b) {
+  return a == b || (is_value(a) && is_value(b) && node_of(a) == node_of(b) && slot_of(a) == slot_of(b));
+}
+
+// carry(nodes, end, graph, taken, wanted, gradients, recipes): goes backward from the node before `end` and carries the
+// gradients of results to operands that have none yet, by recipes (steps and results of `replay`) under the keys of
+// nodes. Stops at a node that has no recipe, has blocks, or adds to gradients; returns its number + 1; 0 at the start.
+size_t carry(const py::list& nodes, size_t end, const py::object& graph, const py::dict& taken, const py::set& wanted,
+             const py::dict& gradients, const py::dict& recipes) {
+  const py::object types = attribute(graph, ir.table);
+  for (; end > 0; --end) {
+    const NodeObject* const node = node_at(nodes, end - 1);
+    if (has_blocks(node)) break;
+    const py::object result = owned(make_value(object(node), 0));
+    const py::object g = py::reinterpret_borrow<py::object>(found_in(gradients.ptr(), result.ptr()));
+    if (!g || is_input(node)) continue;
+    PyObject* const key_of[] = {object(node), types.ptr(), wanted.ptr(), g.ptr()};
+    const py::object key = owned(gradient_key(key_of));
+    const py::object recipe = py::reinterpret_borrow<py::object>(found_in(recipes.ptr(), key.ptr()));
+    if (!recipe) break;
+    PyObject* const results = PyTuple_GET_ITEM(recipe.ptr(), 1);
+    bool adds = false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(results) && !adds; ++i) {
+      if (PyTuple_GET_ITEM(results, i) == Py_None) continue;
+      PyObject* const operand = PyTuple_GET_ITEM(node->inputs, i);
+      adds = found_in(gradients.ptr(), operand) != nullptr;
+      for (Py_ssize_t j = 0; j < i && !adds; ++j)  // x * x
+        adds = same_operand(PyTuple_GET_ITEM(node->inputs, j), operand);
+    }
+    if (adds) break;
+    const py::object found =
+        replay(graph.ptr(), taken.ptr(), PyTuple_GET_ITEM(recipe.ptr(), 0), results, object(node), g.ptr());
+    if (PyDict_DelItem(gradients.ptr(), result.ptr()) != 0) throw py::error_already_set();
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(results); ++i)
+      if (PyTuple_GET_ITEM(results, i) != Py_None)
+        put(gradients.ptr(), PyTuple_GET_ITEM(node->inputs, i), PyTuple_GET_ITEM(found.ptr(), i));
+  }
+  return end;
 }
 
 // -- rewriting --------------------------------------------------------------------------------------------------
@@ -320,6 +365,8 @@ struct Rewriting {
   explicit Rewriting(const py::tuple& state)
       : moved(state[0]), replaced(state[1]), types(state[2]), retyped(state[3]), nodes(state[4]), new_types(state[5]) {}
 
+  void copy(const NodeObject* node) const;
+
   void add(PyObject* old, const py::object& made) const {
     PyObject* type = found_in(types.ptr(), old);
     if (type != nullptr && !retyped.is_none()) type = found_in(retyped.ptr(), owned(PyLong_FromVoidPtr(type)).ptr());
@@ -330,6 +377,14 @@ struct Rewriting {
   }
 };
 
+void Rewriting::copy(const NodeObject* node) const {
+  const py::object inputs = now_all(node->inputs, moved.ptr(), replaced.ptr());
+  py::object made = py::reinterpret_borrow<py::object>(object(node));
+  if (inputs.ptr() != node->inputs)
+    made = owned(make_node(node->op, inputs.ptr(), node->attrs, node->name, node->scope, node->where, node->blocks));
+  add(object(node), made);
+}
+
 // keep(nodes, start, stops, state): copies nodes up to one that is among the stops and returns its number, or that of
 // nodes in all. A node whose operands are as they were is in both graphs. `state` is what a Rewriting is made of.
 size_t keep(const py::list& nodes, size_t start, const py::object& stops, const py::tuple& state) {
@@ -337,26 +392,29 @@ size_t keep(const py::list& nodes, size_t start, const py::object& stops, const 
   for (; start < nodes.size(); ++start) {
     const NodeObject* const node = node_at(nodes, start);
     if (PySequence_Contains(stops.ptr(), object(node)) == 1) break;
-    const py::object inputs = now_all(node->inputs, graph.moved.ptr(), graph.replaced.ptr());
-    py::object made = py::reinterpret_borrow<py::object>(object(node));
-    if (inputs.ptr() != node->inputs)
-      made = owned(make_node(node->op, inputs.ptr(), node->attrs, node->name, node->scope, node->where, node->blocks));
-    graph.add(object(node), made);
+    graph.copy(node);
   }
   return start;
 }
 
-// rewrite(node, op, operands, attrs, state): puts a node of another op, without blocks, in the place of one; operands
-// are the old graph's.
-PyObject* rewrite(PyObject* const* args) {
-  if (!is_node(args[0]) || !PyUnicode_Check(args[1]) || !PyTuple_Check(args[2]) || !PyTuple_Check(args[4]))
-    throw TypeError("rewrite: expects a node, the name of an op, operands, settings, a state");
-  const auto* const node = reinterpret_cast<const NodeObject*>(args[0]);
-  const Rewriting graph(py::reinterpret_borrow<py::tuple>(args[4]));
-  const py::object inputs = now_all(args[2], graph.moved.ptr(), graph.replaced.ptr());
-  graph.add(args[0],
-            owned(make_node(args[1], inputs.ptr(), args[3], node->name, node->scope, node->where, ir.no_blocks)));
-  Py_RETURN_NONE;
+// rewrite(nodes, changes, dropped, state): copies nodes; those among the changes become nodes without blocks of another
+// (op, operands of the old graph, settings), dropped ones are left out.
+void rewrite(const py::list& nodes, const py::dict& changes, const py::set& dropped, const py::tuple& state) {
+  const Rewriting graph(state);
+  for (size_t at = 0; at < nodes.size(); ++at) {
+    const NodeObject* const node = node_at(nodes, at);
+    if (in_set(dropped.ptr(), object(node))) continue;
+    PyObject* const change = found_in(changes.ptr(), object(node));
+    if (change == nullptr) {
+      graph.copy(node);
+      continue;
+    }
+    PyObject *op = nullptr, *operands = nullptr, *attrs = nullptr;
+    if (PyArg_ParseTuple(change, "UO!O", &op, &PyTuple_Type, &operands, &attrs) == 0) throw py::error_already_set();
+    const py::object inputs = now_all(operands, graph.moved.ptr(), graph.replaced.ptr());
+    graph.add(object(node),
+              owned(make_node(op, inputs.ptr(), attrs, node->name, node->scope, node->where, ir.no_blocks)));
+  }
 }
 
 // use_counts(nodes): how often operands name each node.
@@ -560,9 +618,9 @@ void bind_graphs(py::module_& m) {
   static PyMethodDef methods[] = {
       method<type_of_boundary, 2>("type_of"),  method<setting_key_boundary, 1>("setting_key"),
       method<signature, 3>("signature"),       method<emit, 10>("emit"),
-      method<gradient_key, 4>("gradient_key"), method<replay, 6>("replay"),
-      method<now_boundary, 3>("now"),          method<rewrite, 5>("rewrite"),
-      method<unique_boundary, 2>("unique"),    {nullptr, nullptr, 0, nullptr}};
+      method<gradient_key, 4>("gradient_key"), method<replay_boundary, 6>("replay"),
+      method<now_boundary, 3>("now"),          method<unique_boundary, 2>("unique"),
+      {nullptr, nullptr, 0, nullptr}};
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
   m.def("keep", &keep);
   m.def("check", &check);
@@ -570,6 +628,8 @@ void bind_graphs(py::module_& m) {
   m.def("used", &used);
   m.def("flows", &flows);
   m.def("live", &live);
+  m.def("carry", &carry);
+  m.def("rewrite", &rewrite);
   m.def("sized", &sized);
   m.def("use_counts", &use_counts);
 }

@@ -13,7 +13,7 @@ from graphnet.collector import collector_paused
 from graphnet.dtypes import as_dtype, float32
 from graphnet.errors import ArgumentTypeError, GraphError, kind_of
 from graphnet.explain import Explanation, explain
-from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier, Value
+from graphnet.ir import Node, Scope, Symbol, TensorType, Unifier
 from graphnet.nesting import nest
 from graphnet.nn import LazyLinear, Linear, Module, Parameter, functional
 from graphnet.nn.naming import free_name, parameter_names
@@ -121,8 +121,7 @@ class Graph(ir.Graph):
 
     def _buffers(self) -> dict[Any, None]:
         """The buffers that the graph reads or writes."""
-        read = dict.fromkeys(o for node in self.walk() for o in node.inputs if type(o) is not Value)
-        return dict.fromkeys([*(o for o in read if isinstance(o, Tensor) and o._buffer), *self.updates])
+        return dict.fromkeys([*(tensor for tensor in self.used(Tensor) if tensor._buffer), *self.updates])
 
     def _name_buffers(self, roots: list[Any], taken: dict[str, int]) -> None:
         """Name the buffers that the graph reads or writes, by their paths."""
@@ -140,7 +139,7 @@ class Graph(ir.Graph):
     def _settle(self, bound: Mapping[Symbol, Any]) -> None:
         """Fill the lazy parameters whose sizes are known."""
         known = {**self._sizes, **bound}
-        for parameter in (*self.used_parameters(), *self._buffers()):
+        for parameter in (*self.used(StateTensor), *self.updates):
             if isinstance(parameter, StateTensor) and parameter._lazy is not None:
                 shape = tuple(ir.substitute(d, known) for d in parameter._lazy.shape)
                 if all(isinstance(d, int) for d in shape):

@@ -28,13 +28,14 @@ from graphnet.ir.nodes import (
     Where,
     shortened,
 )
-from graphnet.ir.rewriter import Rewriter, rewrite_blocks
+from graphnet.ir.rewriter import Change, Rewriter, rewrite_blocks
 
 __all__ = [
     "BRANCH",
     "COUNTED",
     "ELEMENTWISE",
     "LOOP",
+    "Change",
     "Constant",
     "Dim",
     "Edge",

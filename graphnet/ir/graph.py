@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from graphnet import _core
 from graphnet.errors import GraphError
@@ -12,6 +12,8 @@ from graphnet.ir.dims import render_shape
 from graphnet.ir.nodes import Constant, Literal, Node, Operand, Parameter, Scope, TensorType, Value
 
 __all__ = ["Edge", "Graph"]
+
+C = TypeVar("C", bound=Constant)
 
 
 class Edge(NamedTuple):
@@ -105,16 +107,20 @@ class Graph:
 
     def used_parameters(self) -> list[Parameter]:
         """Every parameter once, in order of first use."""
+        return self.used(Parameter)
+
+    def used(self, kind: type[C]) -> list[C]:
+        """Every operand of a class once, in order of first use."""
         found: dict[Any, None] = {}
         stack: list[tuple[Graph, int]] = [(self, 0)]
         while stack:
             graph, start = stack.pop()
-            at = _core.used(graph.nodes, start, Parameter, found)
+            at = _core.used(graph.nodes, start, kind, found)
             if at < len(graph.nodes):
                 stack.append((graph, at + 1))
                 stack.extend((block, 0) for block in reversed(graph.nodes[at].blocks))
             else:
-                found.update(dict.fromkeys(o for o in graph.outputs if isinstance(o, Parameter)))
+                found.update(dict.fromkeys(o for o in graph.outputs if isinstance(o, kind)))
         return list(found)
 
     def trained(self) -> list[Parameter]:

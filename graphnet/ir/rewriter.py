@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from graphnet import _core
 from graphnet.ir.control import ELEMENTWISE
 from graphnet.ir.graph import Graph
 from graphnet.ir.nodes import Node, Operand, TensorType, Value
 
-__all__ = ["Rewriter", "rewrite_blocks"]
+__all__ = ["Change", "Rewriter", "rewrite_blocks"]
+
+Change: TypeAlias = "tuple[str, tuple[Operand, ...], Mapping[str, object]]"
+"""What a node without blocks becomes: op, operands (the old graph's), settings."""
 
 
 class Rewriter:
@@ -59,9 +63,10 @@ class Rewriter:
         """Copy a node out of turn."""
         _core.keep([node], 0, (), self._state)
 
-    def change(self, node: Node, op: str, operands: tuple[Operand, ...], attrs: Mapping[str, object]) -> None:
-        """Put a node of another op in the place of one; operands are the old graph's."""
-        _core.rewrite(node, op, operands, attrs, self._state)
+    def apply(self, changes: Mapping[Node, Change], dropped: set[Node]) -> Graph:
+        """The new graph, with all changes made; nodes that are dropped are looked at by nothing."""
+        _core.rewrite(self.graph.nodes, changes, dropped, self._state)
+        return self.finish()
 
     def emit(
         self,

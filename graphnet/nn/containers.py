@@ -155,8 +155,14 @@ class Sequential(_Ordered):
                         enter(module, name)
                         items = iter(module._modules.items())
                         break
-                    state.hint = (module, name)
-                    input = module(input)
+                    if _plain(module, input):
+                        scope, within = state.scope, state.module
+                        enter(module, name)
+                        input = module.forward(input)
+                        state.scope, state.module = scope, within
+                    else:
+                        state.hint = (module, name)
+                        input = module(input)
                 else:
                     if not outer:
                         return input
@@ -170,11 +176,11 @@ class Sequential(_Ordered):
 _CALL, _FORWARD = Module.__call__, Sequential.forward
 
 
-def _walked(module: Sequential, input: Any) -> bool:
-    """Whether a call does nothing but enter the module and run its children, so that nests need no recursion."""
+def _plain(module: Module, input: Any) -> bool:
+    """Whether a call does nothing but enter the module and run the library's forward, on one input as it is."""
     cls, fields = type(module), module.__dict__
     return (
-        cls.forward is _FORWARD
+        cls._library
         and cls.__call__ is _CALL
         and "_modules" in fields
         and "forward" not in fields
@@ -182,6 +188,11 @@ def _walked(module: Sequential, input: Any) -> bool:
         and not fields["_forward_pre_hooks"]
         and not isinstance(input, np.ndarray)
     )
+
+
+def _walked(module: Sequential, input: Any) -> bool:
+    """Whether a call does nothing but enter the module and run its children, so that nests need no recursion."""
+    return type(module).forward is _FORWARD and _plain(module, input)
 
 
 class ModuleList(_Ordered):

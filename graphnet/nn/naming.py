@@ -165,11 +165,14 @@ def parameter_names(root: Any) -> dict[Any, str]:
     Long paths are shortened, as in a deep nest they would fill the memory.
     """
     names: dict[Any, str] = {}
+    owners: list[tuple[str, Any]] = []
     for path, module in root.named_modules():
         for name, parameter in module._parameters.items():
             if parameter is not None and parameter not in names:
                 names[parameter] = f"{shortened(path)}.{name}" if path else name
-    for owner_path, owner in root.named_modules():
+        if _others(module):
+            owners.append((path, module))
+    for owner_path, owner in owners:
         for path, module in unregistered(owner):
             for name, parameter in module.named_parameters():
                 whole = f"{owner_path}.{path}.{name}" if owner_path else f"{path}.{name}"

@@ -70,6 +70,12 @@ class Emitter:
         """Add the operations of a node's gradient (`graphnet.passes.gradient`), and give some of their results."""
         return _core.replay(self.graph, self._taken, steps, results, node, g)
 
+    def carry(
+        self, nodes: list[Node], end: int, wanted: set[Any], gradients: dict[Any, Any], recipes: dict[Any, Any]
+    ) -> int:
+        """Carry gradients backward over the nodes before `end`, as far as recipes are known and no two are added."""
+        return _core.carry(nodes, end, self.graph, self._taken, wanted, gradients, recipes)
+
     def control(
         self,
         op: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 
 from graphnet import _core
-from graphnet.ir import Graph, Literal, Node, Operand, Rewriter, Value, rewrite_blocks
+from graphnet.ir import Change, Graph, Literal, Node, Operand, Rewriter, Value, rewrite_blocks
 from graphnet.ops.fused import MATMUL_UPDATES, SUM_UPDATES, UPDATES
 
 __all__ = ["fuse"]
@@ -53,7 +53,7 @@ _Match = tuple[Node, str, tuple[Operand, ...], Mapping[str, object]]  # what goe
 
 def _pass(graph: Graph, match: Callable[[_Uses, Node], _Match | None], ops: frozenset[str]) -> Graph:
     """The graph with nodes of these ops taking in what they match with."""
-    absorbed, fused = set[Node](), dict[Node, _Match]()
+    absorbed, fused = set[Node](), dict[Node, Change]()
     candidates = [node for node in graph.nodes if node.op in ops]
     uses = _Uses(graph) if candidates else None
     for node in candidates:
@@ -61,15 +61,10 @@ def _pass(graph: Graph, match: Callable[[_Uses, Node], _Match | None], ops: froz
         found = match(uses, node)
         if found is not None:
             absorbed.add(found[0])
-            fused[node] = found
+            fused[node] = found[1:]
     if not fused:
         return graph
-    new = Rewriter(graph)
-    for node in new.walk(fused.keys() | absorbed):
-        if node in fused:
-            _, op, operands, attrs = fused[node]
-            new.change(node, op, operands, attrs)
-    return new.finish()
+    return Rewriter(graph).apply(fused, absorbed)
 
 
 def _into_affine(uses: _Uses, node: Node) -> _Match | None:
@@ -86,23 +81,23 @@ def _into_affine(uses: _Uses, node: Node) -> _Match | None:
 
 def _into_product(uses: _Uses, node: Node) -> _Match | None:
     """relu(product), relu_backward(a @ b, y), an update by a @ b or by the sums of columns."""
-    first = node.inputs[0] if node.inputs else None
-    if first is None:
-        return None
+    first = node.inputs[0]
     if node.op == "relu":
         product = uses.producer(first, _RECTIFIED)
         return None if product is None else (product, _RECTIFIED[product.op], product.inputs, {})
-    total = uses.producer(first, _SUMS) if node.op in _UPDATES else None
-    if total is not None and _of_columns(uses, total):
-        return total, _UPDATES[node.op][1], (*total.inputs, *node.inputs[1:]), node.attrs
     product = uses.producer(first, _PRODUCTS)
     if product is None:
+        total = uses.producer(first, _SUMS) if node.op in _UPDATES else None
+        if total is not None and _of_columns(uses, total):
+            return total, _UPDATES[node.op][1], (*total.inputs, *node.inputs[1:]), node.attrs
         return None
-    for operand in (*product.inputs, *node.inputs[1:]):
-        if len(uses.graph.type_of(operand).shape) != 2:
-            return None
+    if len(uses.graph.types[product][0].shape) != 2:  # then operands have more axes than two
+        return None
     if node.op == "relu_backward":
         return product, "matmul_relu_backward", (*product.inputs, node.inputs[1]), {}
+    for operand in node.inputs[1:]:
+        if len(uses.graph.type_of(operand).shape) != 2:
+            return None
     return product, _UPDATES[node.op][0], (*product.inputs, *node.inputs[1:]), node.attrs
 
 

@@ -141,11 +141,14 @@ def differentiate(graph: Graph, reached: set[Operand] | None = None) -> Graph:
     return result
 
 
-def _reverse(nodes: Sequence[Node], emitter: Emitter, wanted: set[Hashable], gradients: dict[Hashable, Any]) -> None:
+def _reverse(nodes: list[Node], emitter: Emitter, wanted: set[Hashable], gradients: dict[Hashable, Any]) -> None:
     """Carry gradients from the results of nodes to what they were computed from."""
-    recipes: dict[Any, _Recipe] = {}
+    recipes: dict[Any, tuple[Any, Any]] = {}
     types = emitter.graph.types
-    for node in reversed(nodes):
+    end = len(nodes)
+    while (end := emitter.carry(nodes, end, wanted, gradients, recipes)) > 0:
+        end -= 1
+        node = nodes[end]
         if node.blocks:
             back = _Back(node, emitter, wanted, gradients)
             if node.op == BRANCH:
@@ -153,25 +156,22 @@ def _reverse(nodes: Sequence[Node], emitter: Emitter, wanted: set[Hashable], gra
             else:
                 back.loop()
             continue
-        g = gradients.pop(Value(node), None) if node.op != "input" else None
-        if g is None:
-            continue
+        g = gradients.pop(Value(node))
         key = _core.gradient_key(node, types, wanted, g)
         recipe = recipes.get(key)
         if recipe is None:
-            recipe = _Recipe(node, emitter, wanted, g)
+            made = _Recipe(node, emitter, wanted, g)
+            recipe = made.steps, made.results
             if key is not None and not emitter.sizes.values:  # types are as they are noted
                 recipes[key] = recipe
-        found = emitter.replay(recipe.steps, recipe.results, node, g)
-        for operand, contribution in zip(node.inputs, found):
+        for operand, contribution in zip(node.inputs, emitter.replay(*recipe, node, g)):
             if contribution is not None:
                 before = gradients.get(operand)
-                if before is not None:
-                    add = TABLE["add"]
-                    contribution = emitter.emit(
-                        add, (before, contribution), {}, f"grad.{node.name}", node.scope, node.where
-                    )
-                gradients[operand] = contribution
+                gradients[operand] = contribution if before is None else _added(emitter, node, before, contribution)
+
+
+def _added(emitter: Emitter, node: Node, a: Operand, b: Operand) -> Operand:
+    return emitter.emit(TABLE["add"], (a, b), {}, f"grad.{node.name}", node.scope, node.where)
 
 
 def _zeros(emitter: Emitter, type: TensorType) -> Operand:

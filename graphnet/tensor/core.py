@@ -369,7 +369,7 @@ def apply(name: str, *operands: Any, **attrs: Any) -> Tensor:
     op = TABLE[name]
     active = state.tracer
     plain, common = True, None
-    if active is not None and (op.fresh or not all(type(size) is int for size in attrs.get("shape", ()))):
+    if active is not None and (op.fresh or (attrs and not all(type(size) is int for size in attrs.get("shape", ())))):
         return active.apply(op, operands, attrs)  # type: ignore[no-any-return]
     for operand in operands:
         if not isinstance(operand, Base):
