@@ -18,9 +18,16 @@ class AddressMap {
 
   // Gives an address that has none a number from 0 up.
   void insert(const void* key, int value) {
-    if (2 * (count_ + 1) > slots_.size()) grow();
+    if (2 * (count_ + 1) > slots_.size()) resize(slots_.empty() ? 64 : 2 * slots_.size());
     slots_[place(key)] = {key, value};
     ++count_;
+  }
+
+  // Room for so many more.
+  void reserve(size_t more) {
+    size_t size = 64;
+    while (size < 2 * (count_ + more)) size *= 2;
+    if (size > slots_.size()) resize(size);
   }
 
  private:
@@ -37,9 +44,9 @@ class AddressMap {
     return at;
   }
 
-  void grow() {
+  void resize(size_t size) {
     const std::vector<Slot> before = std::move(slots_);
-    slots_.assign(before.empty() ? 64 : 2 * before.size(), {});
+    slots_.assign(size, {});
     for (const Slot& slot : before)
       if (slot.key != nullptr) slots_[place(slot.key)] = slot;
   }

@@ -24,7 +24,7 @@ class Builder {
  public:
   // `nodes` receives the node of each step; `literal(operand)` gives the array that a number is; `numbers` has what
   // updates' kernels take besides memory.
-  Builder(py::object program, py::object live, py::list nodes, py::object literal, py::sequence numbers)
+  Builder(const py::object& program, const py::object& live, py::list nodes, py::object literal, py::sequence numbers)
       : owners_(py::make_tuple(program, live)),
         program_(program.cast<PyProgram&>()),
         live_(live.cast<Liveness&>()),
@@ -34,7 +34,7 @@ class Builder {
 
   py::tuple place(const py::sequence& outputs, size_t returned);
   void instruct(const py::object& graph, const py::object& python);
-  void finish(const py::sequence& outputs, size_t returned);
+  void finish();
 
   // The memory of an operand as an array.
   py::object array(const py::handle& operand);
@@ -75,7 +75,7 @@ class Builder {
   bool follow(const Recipe& recipe, const Item& item);
   void learn(const Item& item, int before);
   std::optional<Part> part_of(const View& view) const;
-  void add_views(const std::vector<Part>& parts);
+  void write(View* views, const std::vector<Part>& parts) const;
   long number_of(const Item& item) const;
   std::vector<double> numbers_of(long number) const;
 
@@ -87,7 +87,9 @@ class Builder {
   py::sequence numbers_;
   py::object arena_, outside_;  // the memory of values; that of those which lie elsewhere in every run
   py::dict settings_;           // keys of settings -> their numbers
+  AddressMap known_settings_;   // dicts of settings -> their numbers
   std::unordered_map<std::string, Recipe> recipes_;
+  std::vector<int> results_;  // what a call gives
   enum class Where : unsigned char { arena, elsewhere, result };
   std::vector<Where> where_;                     // of values; results go into the caller's arrays
   std::unordered_map<int, py::object> sources_;  // what Python made for values
@@ -96,7 +98,6 @@ class Builder {
   std::vector<Place> places_;
   Place result_{};
   std::string key_;
-  std::vector<View> views_;
 };
 
 // -- memory -----------------------------------------------------------------------------------------------------------
@@ -112,18 +113,17 @@ char* aligned(const py::object& memory) {
 // into the caller's arrays: those with a kernel's memory to themselves. These have addresses only.
 py::tuple Builder::place(const py::sequence& outputs, size_t returned) {
   std::vector<int> count(live_.values.size(), 0);
-  std::vector<int> codes;
   for (const py::handle output : outputs) {
-    codes.push_back(live_.code(output));
-    if (codes.back() >= 0) ++count[static_cast<size_t>(codes.back())];
+    results_.push_back(live_.code(output));
+    if (results_.back() >= 0) ++count[static_cast<size_t>(results_.back())];
   }
+  results_.resize(returned);
   where_.assign(live_.values.size(), Where::arena);
   const auto where = [this](int code) -> Where& { return where_[static_cast<size_t>(code)]; };
   for (const Item& item : live_.items)
     if (item.needed && live_.is_fresh(item)) where(item.value) = Where::elsewhere;
   for (const int input : live_.inputs()) where(input) = Where::elsewhere;
-  for (size_t i = 0; i < returned; ++i) {
-    const int code = codes[i];
+  for (const int code : results_) {
     if (code < 0 || count[static_cast<size_t>(code)] != 1 || !live_.value(code).owns) continue;
     if (!live_.is_source(code) && where(code) == Where::arena) where(code) = Where::result;
   }
@@ -227,7 +227,7 @@ bool Builder::find_places(const Item& item) {
   if (item.kind == Kind::control || item.kind == Kind::group || item.kind == Kind::source) return false;
   places_.clear();
   for (int i = 0; i < item.operands; ++i) {
-    places_.push_back(place_of(live_.operands[static_cast<size_t>(item.operand + i)]));
+    places_.push_back(place_of(live_.operand(item, i)));
     if (!layout_of(places_.back()).fits || layout_of(places_.back()).empty()) return false;
   }
   result_ = {nullptr, -1, true};
@@ -263,13 +263,15 @@ bool Builder::make_key(const Item& item) {
 // A number for a node's settings; -1 where they cannot be a key.
 int Builder::settings_of(PyObject* attrs) {
   if (PyDict_CheckExact(attrs) && PyDict_GET_SIZE(attrs) == 0) return 0;
+  if (const int known = known_settings_.find(attrs); known >= 0) return known;
   try {
     const py::object key = setting_key(attrs);
     PyObject* const known = PyDict_GetItemWithError(settings_.ptr(), key.ptr());
-    if (known != nullptr) return static_cast<int>(PyLong_AsLong(known));
     if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-    const int number = static_cast<int>(settings_.size()) + 1;
-    settings_[key] = number;
+    const int number =
+        known != nullptr ? static_cast<int>(PyLong_AsLong(known)) : static_cast<int>(settings_.size()) + 1;
+    if (known == nullptr) settings_[key] = number;
+    known_settings_.insert(attrs, number);
     return number;
   } catch (py::error_already_set& error) {
     if (!error.matches(PyExc_TypeError)) throw;
@@ -277,12 +279,12 @@ int Builder::settings_of(PyObject* attrs) {
   }
 }
 
-void Builder::add_views(const std::vector<Part>& parts) {
+void Builder::write(View* views, const std::vector<Part>& parts) const {
   for (const Part& part : parts) {
-    views_.push_back(part.view);
-    if (part.of == Part::kOwn) continue;
-    char* const base = part.of == Part::kResult ? result_.data : places_[static_cast<size_t>(part.of)].data;
-    views_.back().data = base + part.offset;
+    char* base = nullptr;
+    if (part.of == Part::kResult) base = result_.data;
+    if (part.of >= 0) base = places_[static_cast<size_t>(part.of)].data;
+    assign(*views++, part.view, part.of == Part::kOwn ? part.view.data : base + part.offset);
   }
 }
 
@@ -314,14 +316,14 @@ bool Builder::follow(const Recipe& recipe, const Item& item) {
   const std::vector<double> numbers = update ? numbers_of(number) : std::vector<double>();
   for (const Recipe::Step& step : recipe.steps) {
     const std::vector<double>& params = update ? numbers : step.params;
-    views_.clear();
-    add_views(step.in);
-    add_views(step.out);
-    const size_t nin = step.in.size();
+    const size_t nin = step.in.size(), nout = step.out.size();
+    View* const views = program_.program.make_views(nin + nout);
+    write(views, step.in);
+    write(views + nin, step.out);
     try {
-      const int made = program_.program.add(
-          step.kernel, {views_.data(), static_cast<int>(nin), views_.data() + nin, static_cast<int>(step.out.size()),
-                        params.data(), static_cast<int>(params.size()), kernel_info(step.kernel).name});
+      const int made = program_.program.add_made(
+          step.kernel, {views, static_cast<int>(nin), views + nin, static_cast<int>(nout), params.data(),
+                        static_cast<int>(params.size()), kernel_info(step.kernel).name});
       if (update) program_.note_update(static_cast<int>(number), made);
     } catch (const std::exception&) {
       return false;
@@ -387,14 +389,13 @@ View Builder::view_of(int code) {
   return view;
 }
 
-void Builder::finish(const py::sequence& outputs, size_t returned) {
+void Builder::finish() {
   for (const int input : live_.inputs()) {
     const View view = view_of(input);
     program_.inputs.push_back({view, count(view) * item_size(view.dtype), program_.program.external(view.data)});
   }
-  program_.outputs.reserve(returned);  // they stay where they are
-  for (size_t i = 0; i < returned; ++i) {
-    const int code = live_.code(outputs[i]);
+  program_.outputs.reserve(results_.size());  // they stay where they are
+  for (const int code : results_) {
     const View view = view_of(code);
     const bool direct = code >= 0 && where_[static_cast<size_t>(code)] == Where::result;
     program_.outputs.push_back({view, direct ? program_.program.external(view.data) : -1});
@@ -432,6 +433,7 @@ void bind_builder(py::module_& m) {
   m.attr("ALIGNMENT") = kArenaAlignment;
   m.def("plan_arena", [](const std::vector<std::tuple<int64_t, int64_t, int64_t>>& buffers) {
     std::vector<Buffer> parsed;
+    parsed.reserve(buffers.size());
     for (const auto& [size, first, last] : buffers) parsed.push_back({size, first, last});
     const ArenaPlan plan = plan_arena(parsed);
     return py::make_tuple(py::tuple(py::cast(plan.offsets)), plan.size, plan.unplanned);

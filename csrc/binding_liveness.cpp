@@ -86,6 +86,11 @@ void Liveness::read(const py::object& graph) {
   const py::object nodes = owned(PyObject_GetAttr(graph.ptr(), ir.nodes));
   const py::dict types = owned(PyObject_GetAttr(graph.ptr(), ir.table));
   if (!PyList_Check(nodes.ptr())) throw TypeError("a graph has a list of nodes");
+  const auto size = static_cast<size_t>(PyList_GET_SIZE(nodes.ptr()));
+  nodes_.reserve(size);
+  values.reserve(values.size() + size);
+  items.reserve(items.size() + size);
+  operands.reserve(operands.size() + 3 * size);
   for (const py::handle object : py::reinterpret_borrow<py::list>(nodes)) {
     if (!is_node(object.ptr())) throw TypeError("a graph holds nodes");
     auto* const node = reinterpret_cast<NodeObject*>(object.ptr());
@@ -116,7 +121,7 @@ void Liveness::mark(size_t begin, const py::object& outputs) {
     Item& item = items[i];
     if (item.kind == Kind::input || ops_[static_cast<size_t>(item.op)].fresh) item.needed = true;
     if (!item.needed) continue;
-    for (int j = 0; j < item.operands; ++j) want(operands[static_cast<size_t>(item.operand + j)]);
+    for (int j = 0; j < item.operands; ++j) want(operand(item, j));
   }
 }
 
@@ -135,7 +140,7 @@ void Liveness::visit(const py::object& inner, const py::object& outputs, const p
   for (size_t i = begin; i < end; ++i) {
     if (!items[i].needed) continue;
     ++now_;
-    for (int j = 0; j < items[i].operands; ++j) use(operands[static_cast<size_t>(items[i].operand + j)]);
+    for (int j = 0; j < items[i].operands; ++j) use(operand(items[i], j));
     define(i, inner, control);
   }
   ++now_;
@@ -158,12 +163,12 @@ void Liveness::define(size_t index, const py::object& inner, const py::object& c
   const Op& row = ops_[static_cast<size_t>(item.op)];
   if (row.overwrites >= 0 && row.overwrites < item.operands) {
     item.kind = Kind::update;
-    lie_in(item.value, operands[static_cast<size_t>(item.operand + row.overwrites)], Order::no);
+    lie_in(item.value, operand(item, row.overwrites), Order::no);
     return;
   }
   if (row.view && item.operands > 0) {
     // A view, but not where that would have to be packed first, or where the old value is gone after a run.
-    const int code = operands[static_cast<size_t>(item.operand)];
+    const int code = operand(item, 0);
     item.kind = updated(code) || (row.packed && !row_major(code)) ? Kind::copied : Kind::view;
     if (item.kind == Kind::view) {
       Order order = Order::no;

@@ -83,6 +83,9 @@ class Liveness {
   std::vector<Buffer> buffers();
 
   // What a builder goes on with.
+  int operand(const Item& item, int number) const {
+    return operands[static_cast<size_t>(item.operand) + static_cast<size_t>(number)];
+  }
   std::pair<int, int> block(const py::handle& graph) const;
   int code(const py::handle& operand);
   int root_of(int code) const { return code < 0 ? code : values[static_cast<size_t>(code)].root; }

@@ -47,14 +47,25 @@ int Program::add_group(const std::vector<View>& in, const std::vector<View>& out
       {in.data(), static_cast<int>(in.size()), out.data(), static_cast<int>(out.size()), nullptr, 0, nullptr});
 }
 
+int Program::add_made(int kernel, const Call& call) {
+  check_call(call, kernel_info(kernel));
+  return append(Kind::call, kernel, call);
+}
+
 int Program::push_back(Kind kind, int kernel, const Call& call) {
-  steps_.push_back({kind, kernel, call.nin, call.nout, call.nparams,
-                    views_.keep(call.in, static_cast<size_t>(call.nin)),
-                    views_.keep(call.out, static_cast<size_t>(call.nout)),
-                    params_.keep(call.params, static_cast<size_t>(call.nparams))});
-  const Step& step = steps_.back();
-  for (int i = 0; i < step.nin; ++i) watch(step.in[i]);
-  for (int i = 0; i < step.nout; ++i) watch(step.out[i]);
+  View* const views = views_.row(static_cast<size_t>(call.nin) + static_cast<size_t>(call.nout));
+  for (int i = 0; i < call.nin; ++i) assign(views[i], call.in[i], call.in[i].data);
+  for (int i = 0; i < call.nout; ++i) assign(views[call.nin + i], call.out[i], call.out[i].data);
+  return append(kind, kernel, {views, call.nin, views + call.nin, call.nout, call.params, call.nparams, nullptr});
+}
+
+int Program::append(Kind kind, int kernel, const Call& made) {
+  View *const in = const_cast<View*>(made.in), *const out = const_cast<View*>(made.out);
+  double* const params = params_.row(static_cast<size_t>(made.nparams));
+  std::copy(made.params, made.params + made.nparams, params);
+  steps_.push_back({kind, kernel, made.nin, made.nout, made.nparams, in, out, params});
+  for (int i = 0; i < made.nin; ++i) watch(in[i]);
+  for (int i = 0; i < made.nout; ++i) watch(out[i]);
   return size() - 1;
 }
 
@@ -95,7 +106,8 @@ void Program::middle(int step, const View& condition) {
   Step& s = inside(step, {Kind::branch, Kind::loop});
   if (s.kind == Kind::loop) {
     expect(condition, DType::b8, "the condition of a loop");
-    s.in = views_.keep(&condition, 1);
+    s.in = views_.row(1);
+    *s.in = condition;
     s.nin = 1;
     watch(s.in[0]);
   }
@@ -131,10 +143,8 @@ void Program::set_params(int step, const std::vector<double>& params) {
   call.params = params.data();
   call.nparams = static_cast<int>(params.size());
   check_call(call, kernel_info(s.kernel));
-  if (call.nparams > s.nparams)
-    s.params = params_.keep(call.params, params.size());
-  else
-    std::copy(params.begin(), params.end(), s.params);
+  if (call.nparams > s.nparams) s.params = params_.row(params.size());
+  std::copy(params.begin(), params.end(), s.params);
   s.nparams = call.nparams;
 }
 

@@ -23,6 +23,9 @@ class Program {
  public:
   // Appends a checked call and gives its number. Views point into memory that the caller keeps alive and in place.
   int add(int kernel, const Call& call);
+  // The same of views that the program made, for the caller to write: inputs, then outputs.
+  int add_made(int kernel, const Call& call);
+  View* make_views(size_t count) { return views_.row(count); }
 
   // Appends elementwise operations that run as one.
   int add_group(const std::vector<View>& in, const std::vector<View>& out,
@@ -94,6 +97,7 @@ class Program {
   };
 
   int push_back(Kind kind, int kernel, const Call& call);
+  int append(Kind kind, int kernel, const Call& made);
   int control(Kind kind, const View* in, const View* out);
   Flow& flow(const Step& step) { return flows_[static_cast<size_t>(step.kernel)]; }
   Step& inside(int step, std::initializer_list<Kind> kinds);

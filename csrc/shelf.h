@@ -11,8 +11,8 @@ namespace graphnet {
 template <class T>
 class Shelf {
  public:
-  // A copy of a row.
-  T* keep(const T* row, size_t count) {
+  // A row that is not written to yet.
+  T* row(size_t count) {
     if (count == 0) return nullptr;
     if (count > left_) {
       left_ = std::max(count, kRow);
@@ -20,10 +20,10 @@ class Shelf {
       chunks_.push_back(std::unique_ptr<T[]>(new T[left_]));
       next_ = chunks_.back().get();
     }
-    T* const kept = std::copy(row, row + count, next_) - count;
+    T* const made = next_;
     next_ += count;
     left_ -= count;
-    return kept;
+    return made;
   }
 
  private:

@@ -8,6 +8,17 @@ namespace graphnet {
 constexpr int64_t kItemSize[kNumDTypes] = {4, 8, 4, 8, 1};
 inline int64_t item_size(DType dtype) { return kItemSize[static_cast<int>(dtype)]; }
 
+// Writes a view, and nothing to what it does not use of its sizes: programs have a hundred thousand views.
+inline void assign(View& to, const View& from, void* data) {
+  to.data = data;
+  to.dtype = from.dtype;
+  to.rank = from.rank;
+  for (int d = 0; d < from.rank; ++d) {
+    to.shape[d] = from.shape[d];
+    to.stride[d] = from.stride[d];
+  }
+}
+
 // How many elements.
 int64_t count(const View& view);
 

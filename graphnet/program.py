@@ -231,7 +231,7 @@ class Program:
         for buffer, new in graph.updates.items():  # last, so that a run that fails before leaves all as it was
             node = new.node if isinstance(new, Value) else Node("copy", ())
             self._add(node, "copy", (self._array(new),), (self._array(buffer),), ())
-        self._builder.finish(outputs, self.results)
+        self._builder.finish()
         del self._live, self._builder
 
     def updates(self) -> dict[int, int]:
