@@ -122,11 +122,9 @@ void dots_few_columns(const Product& p) {
   }
 }
 
-// Few rows: the columns of b take the rows' place.
-template <class T, int C>
+// Few rows: the columns of b take the rows' place, R at a time.
+template <class T, int C, int R>
 void dots_few_rows(const Product& p) {
-  constexpr int W = Vec<T>::W;
-  constexpr int R = W >= 4 ? W / 2 : 2;
   const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
   T* c = static_cast<T*>(p.c);
   for (int64_t j = 0; j < p.n; j += R)
@@ -200,7 +198,13 @@ void gemm_dots(const Product& p) {
     return dots_few_columns<T, (W >= 8 ? W / 4 : 1), (W >= 8 ? 4 : 1)>(p);
   }
   if (p.m == 1) return dots_one_row<T>(p);
-  dots_few_rows<T, (W >= 4 ? 2 : 1)>(p);
+  if constexpr (W == 16) {
+    // Beyond n the last column is summed again: as few of those as can be.
+    const auto summed = [&](int64_t r) __attribute__((always_inline)) { return (p.n + r - 1) / r * r; };
+    if (summed(5) < summed(8) && summed(5) <= summed(6)) return dots_few_rows<T, 2, 5>(p);
+    if (summed(6) < summed(8)) return dots_few_rows<T, 2, 6>(p);
+  }
+  dots_few_rows<T, (W >= 4 ? 2 : 1), (W >= 4 ? W / 2 : 2)>(p);
 }
 
 // R rows of c, kept in L1, += U rows of b at a time.
@@ -316,17 +320,26 @@ GN_INLINE bool turning_pays(const Product& p) {
   return m * n * W * (p.k + 8) + packing(p.m) < p.m * n * p.k + packing(p.n);
 }
 
+// Small products would only pay for the conversion.
+template <class T>
+GN_INLINE bool bf16_pays(const Product& p) {
+#if GN_VECTOR_BYTES == 64
+  if constexpr (sizeof(T) == 4) {
+    static const bool has_bf16 = cpu_has_avx512_bf16();
+    return matmul_precision() == 2 && has_bf16 && p.m >= 32 && p.n >= 32 && p.k >= 32;
+  }
+#endif
+  static_cast<void>(p);
+  return false;
+}
+
 // Picks the kernel. What the thresholds cost or gain is in bench/kernels.py's narrow cases.
 template <class T>
 void gemm(const Product& p) {
   constexpr int W = Vec<T>::W;
   const bool a_rows = p.ca == 1, b_columns = p.rb == 1;
 #if GN_VECTOR_BYTES == 64
-  if constexpr (sizeof(T) == 4) {
-    // Small products would only pay for the conversion.
-    static const bool has_bf16 = cpu_has_avx512_bf16();
-    if (matmul_precision() == 2 && has_bf16 && p.m >= 32 && p.n >= 32 && p.k >= 32) return avx512_bf16::product(p);
-  }
+  if (bf16_pays<T>(p)) return avx512_bf16::product(p);
 #endif
   if (p.n < W) {
     if (a_rows && p.k >= W) {
