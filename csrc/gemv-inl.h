@@ -309,15 +309,17 @@ void turn_narrow(T* to, const T* b, int64_t rb, int64_t k, int64_t n) {
   }
 }
 
-// Rather than packing b, by what vectors of k elements both ways take. Eight rows of 32 bytes at a time are bound by
-// their loads (AVX2: 90 instead of 102 GFLOP/s).
+// Rather than packing b, by how many cycles both ways take: a vector's product one, packing an element a third. What
+// turning loses is some 8 steps a tile, and a thirtieth where b is not in L2 (measured from 32 x 784 x 256 to
+// 256 x 4096 x 512: 3 % at most from what this says). Eight rows of 32 bytes at a time are bound by their loads (AVX2:
+// 90 instead of 102 GFLOP/s).
 template <class T>
 GN_INLINE bool turning_pays(const Product& p) {
   if (GN_VECTOR_BYTES != 64) return false;
-  constexpr int W = Vec<T>::W;
-  const int64_t m = (p.m + W - 1) / W, n = (p.n + W - 1) / W;
-  const auto packing = [&](int64_t rows) __attribute__((always_inline)) { return rows * p.k * 2 / 5; };
-  return m * n * W * (p.k + 8) + packing(p.m) < p.m * n * p.k + packing(p.n);
+  constexpr int64_t W = Vec<T>::W, kNear = 2 << 20;
+  const int64_t m = (p.m + W - 1) / W, n = (p.n + W - 1) / W, bytes = p.n * p.k * static_cast<int64_t>(sizeof(T));
+  const int64_t lost = bytes > kNear ? 8 + p.k / 32 : 8;
+  return m * n * W * (p.k + lost) + m * W * p.k / 3 < p.m * n * p.k + n * W * p.k / 3;
 }
 
 // Small products would only pay for the conversion.
