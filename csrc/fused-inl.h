@@ -29,11 +29,20 @@ void mask_rows(void* g0, int64_t rg, const void* y0, int64_t ry, int64_t rows, i
   }
 }
 
+// The same for a whole product whose a and b are row-major: in its tiles' epilogue.
+template <class T>
+void gemm_masked(const Product& p, const void* y, int64_t ry) {
+  if (p.k <= kDepth && !bf16_pays<T>(p)) return gemm_tiles<T>(p, static_cast<const T*>(y), ry);
+  gemm<T>(p);
+  mask_rows<T>(p.c, p.rc, y, ry, p.m, p.n, nullptr);
+}
+
 void matmul_relu_backward_(const Call& call) {
   if (call.in[0].dtype == DType::f32)
-    run_matmul_relu_backward(call, gemm<float>, mask_rows<float>, reference::matmul_relu_backward_);
+    run_matmul_relu_backward(call, gemm<float>, mask_rows<float>, gemm_masked<float>, reference::matmul_relu_backward_);
   else
-    run_matmul_relu_backward(call, gemm<double>, mask_rows<double>, reference::matmul_relu_backward_);
+    run_matmul_relu_backward(call, gemm<double>, mask_rows<double>, gemm_masked<double>,
+                             reference::matmul_relu_backward_);
 }
 void matmul_sgd_(const Call& call) {
   if (call.in[0].dtype == DType::f32)
@@ -95,48 +104,29 @@ GN_INLINE void column_sums(const T* g, int64_t rg, int64_t m, int64_t n, T* out)
   GN_END;
 }
 
-// A step of an optimizer with the columns' sums for its gradient, as a bias has it.
+// The sums of n columns of m rows.
 template <class T>
-void sum_update(const Call& call, StepFunction step, const double* params, Kernel plain, Kernel fallback) {
-  constexpr int64_t kSmall = 16 * 1024, kColumns = 256, W = Vec<T>::W;
-  const View& g = call.in[0];
-  const int64_t m = g.shape[0], n = g.shape[1];
-  if (m * n > kSmall) {
-    View sums{scratch(3, sizeof(T) * static_cast<size_t>(n)), g.dtype, 2, {1, n}, {0, n == 1 ? 0 : 1}};
-    sum_({&g, 1, &sums, 1, nullptr, 0, call.kernel});
-    sums.rank = 1;
-    sums.shape[0] = n;
-    sums.stride[0] = sums.stride[1];
-    return plain({&sums, 1, call.out, call.nout, call.params, call.nparams, call.kernel});
-  }
-  bool dense = n == 1 || g.stride[1] == 1;
-  for (int s = 0; s < call.nout; ++s) dense = dense && (n == 1 || call.out[s].stride[0] == 1);
-  if (!dense) return fallback(call);
-  for (int64_t j = 0; j < n; j += kColumns) {
-    T sums[kColumns];
-    const int64_t width = min64(kColumns, n - j);
-    const T* const from = static_cast<const T*>(g.data) + j;
-    int64_t c = 0;
-    for (; c + 4 * W <= width; c += 4 * W) column_sums<T, 4, false>(from + c, g.stride[0], m, 4 * W, sums + c);
-    for (; c + W <= width; c += W) column_sums<T, 1, false>(from + c, g.stride[0], m, W, sums + c);
-    if (c < width) column_sums<T, 1, true>(from + c, g.stride[0], m, width - c, sums + c);
-    void* state[4];
-    for (int s = 0; s < call.nout; ++s) state[s] = static_cast<T*>(call.out[s].data) + j;
-    step(sums, state, call.nout, params, width);
-  }
+void columns_summed(const void* from, int64_t rg, int64_t m, int64_t n, void* to) {
+  constexpr int64_t W = Vec<T>::W;
+  const T* const g = static_cast<const T*>(from);
+  T* const sums = static_cast<T*>(to);
+  int64_t c = 0;
+  for (; c + 4 * W <= n; c += 4 * W) column_sums<T, 4, false>(g + c, rg, m, 4 * W, sums + c);
+  for (; c + W <= n; c += W) column_sums<T, 1, false>(g + c, rg, m, W, sums + c);
+  if (c < n) column_sums<T, 1, true>(g + c, rg, m, n - c, sums + c);
 }
 
 void sum_sgd_(const Call& call) {
   if (call.in[0].dtype == DType::f32)
-    sum_update<float>(call, sgd_step<float>, call.params, sgd_, reference::sum_sgd_);
+    run_sum_update(call, columns_summed<float>, sgd_step<float>, call.params, sum_, sgd_, reference::sum_sgd_);
   else
-    sum_update<double>(call, sgd_step<double>, call.params, sgd_, reference::sum_sgd_);
+    run_sum_update(call, columns_summed<double>, sgd_step<double>, call.params, sum_, sgd_, reference::sum_sgd_);
 }
 void sum_adam_(const Call& call) {
   double params[kAdamParams];
   adam_params(call.params, params);
   if (call.in[0].dtype == DType::f32)
-    sum_update<float>(call, adam_step<float>, params, adam_, reference::sum_adam_);
+    run_sum_update(call, columns_summed<float>, adam_step<float>, params, sum_, adam_, reference::sum_adam_);
   else
-    sum_update<double>(call, adam_step<double>, params, adam_, reference::sum_adam_);
+    run_sum_update(call, columns_summed<double>, adam_step<double>, params, sum_, adam_, reference::sum_adam_);
 }

@@ -14,6 +14,9 @@ constexpr int kRows = 6, kCols = 2;
 #else
 constexpr int kRows = 8, kCols = 2;
 #endif
+// Up to kFew rows go beside kWide vectors, where there are registers for so many sums: narrower tiles of as few rows
+// are over before their loads and stores overlap with another's (2 x 10 x 256: 120 ns, 250 before).
+constexpr int kFew = 3, kWide = GN_VECTOR_BYTES == 32 ? 0 : 8;
 constexpr int64_t kDepth = 1024;  // k per block: a panel of b (1024 x 48 floats, 192 KB) stays in L2
 constexpr int64_t kTall = 1536;   // up to so many rows, a panel of b is packed, used and forgotten; from there on
 constexpr int64_t kHeight = 128;  // a block's part of a stays in L2, while
@@ -52,6 +55,8 @@ struct Tile {
   bool accumulate;
   const T* bias;
   bool relu;
+  const T* mask;  // or null; where it is not positive, c is 0. With a's rows apart, and nothing else
+  int64_t rmask;
 };
 
 // One step of k: acc[R, C vectors] += a[R] . b[C vectors]. kAcross: a's elements are adjacent, else `ra` apart;
@@ -114,6 +119,24 @@ void tile(const Tile<T>& t) {
     for (; p < k; ++p) step(p, Int<1>{});
   }
 
+  if constexpr (!kAcross)
+    if (t.mask != nullptr) {
+      GN_EACH(r, R)
+        const T* const on = t.mask + r.value * t.rmask;
+        T* const to = t.c + r.value * t.rc;
+        GN_EACH(c, C)
+          constexpr int kAt = decltype(c)::value * W;
+          const bool part = c.value == C - 1 && tail != W;
+          const V y = part ? load_n(on + kAt, tail) : load(on + kAt);
+          const V v = y <= T(0) ? V{} : acc[r.value][c.value];
+          if (part)
+            store_n(to + kAt, v, tail);
+          else
+            store(to + kAt, v);
+        GN_END;
+      GN_END;
+      return;
+    }
   // Without an epilogue, and so without its tests: 5 % of a tile of 64 steps.
   if (tail == W && t.bias == nullptr && !t.relu) {
     T* to = t.c;
@@ -159,6 +182,7 @@ using TileFunction = void (*)(const Tile<T>&);
 template <class T, bool kAcross>
 struct Tiles {
   static const TileFunction<T> table[kRows][kCols];
+  static const TileFunction<T> wide[kFew];
 };
 
 #define GN_TILE_ROW(R, X) \
@@ -183,6 +207,15 @@ const TileFunction<T> Tiles<T, kAcross>::table[kRows][kCols] = {GN_TILE(1),
                                                                     ,
                                                                 GN_TILE(7),
                                                                 GN_TILE(8)
+#endif
+};
+
+template <class T, bool kAcross>
+const TileFunction<T> Tiles<T, kAcross>::wide[kFew] = {
+#if GN_VECTOR_BYTES == 32
+    nullptr, nullptr, nullptr
+#else
+    tile<T, 1, kWide, kAcross>, tile<T, 2, kWide, kAcross>, tile<T, 3, kWide, kAcross>
 #endif
 };
 
@@ -231,9 +264,10 @@ void pack_a(T* to, const T* a, int64_t ra, int64_t ca, int64_t rows, int64_t k) 
     for (int64_t p = 0; p < k; ++p) to[p * rows + i] = a[i * ra + p * ca];
 }
 
-// Tiles over packed or in-place operands: any shape, best for n of a vector or more.
+// Tiles over packed or in-place operands: any shape, best for n of a vector or more. `mask` as in Tile, for k up to
+// kDepth.
 template <class T>
-void gemm_tiles(const Product& p) {
+void gemm_tiles(const Product& p, const T* mask = nullptr, int64_t rmask = 0) {
   constexpr int W = Vec<T>::W;
   const T* const a = static_cast<const T*>(p.a);
   const T* const b = static_cast<const T*>(p.b);
@@ -258,8 +292,9 @@ void gemm_tiles(const Product& p) {
 
   for (int64_t jb = 0; jb < n_blocks; ++jb) {
     const int64_t j0 = all_n.begin(jb) * W, vectors = all_n.size(jb);
-    const int64_t panels = (vectors + kCols - 1) / kCols;
-    const Split columns = Split::of(vectors, panels);
+    const int64_t wide = kWide > 0 && in_place && p.m <= kFew ? vectors / max64(kWide, 1) : 0;
+    const int64_t rest = vectors - wide * kWide, panels = wide + (rest + kCols - 1) / kCols;
+    const Split columns = Split::of(rest, max64(panels - wide, 1));
     for (int64_t kb = 0; kb < k_blocks; ++kb) {
       const int64_t k0 = all_k.begin(kb), kn = all_k.size(kb);
       const bool first = kb == 0, last = kb + 1 == k_blocks;
@@ -273,7 +308,9 @@ void gemm_tiles(const Product& p) {
             pack_a(packed_a + begin * kn, a + (i0 + begin) * p.ra + k0 * p.ca, p.ra, p.ca, tile_rows.size(i), kn);
           }
         for (int64_t panel = 0; panel < panels; ++panel) {
-          const int64_t v0 = columns.begin(panel), count = columns.size(panel);
+          const bool broad = panel < wide;
+          const int64_t v0 = broad ? panel * kWide : wide * kWide + columns.begin(panel - wide),
+                        count = broad ? kWide : columns.size(panel - wide);
           const int64_t j = j0 + v0 * W, width = count * W;
           Tile<T> t;
           t.k = kn;
@@ -292,7 +329,10 @@ void gemm_tiles(const Product& p) {
           t.bias = last && p.bias != nullptr ? static_cast<const T*>(p.bias) + j : nullptr;
           t.relu = last && p.relu;
           t.rc = p.rc;
+          t.mask = nullptr;
+          t.rmask = rmask;
           const auto& table = a_rows ? Tiles<T, false>::table : Tiles<T, true>::table;
+          const auto& few = a_rows ? Tiles<T, false>::wide : Tiles<T, true>::wide;
           for (int64_t i = 0; i < row_tiles; ++i) {
             const int64_t begin = tile_rows.begin(i), rows = tile_rows.size(i);
             t.c = c + (i0 + begin) * p.rc + j;
@@ -305,7 +345,8 @@ void gemm_tiles(const Product& p) {
               t.ra = p.ra;
               t.ca = p.ca;
             }
-            table[rows - 1][count - 1](t);
+            if (mask != nullptr) t.mask = mask + (i0 + begin) * rmask + j;
+            (broad ? few[rows - 1] : table[rows - 1][count - 1])(t);
           }
         }
       }

@@ -122,11 +122,9 @@ void dots_few_columns(const Product& p) {
   }
 }
 
-// Few rows: the columns of b take the rows' place.
-template <class T, int C>
+// Few rows: the columns of b take the rows' place, R at a time.
+template <class T, int C, int R>
 void dots_few_rows(const Product& p) {
-  constexpr int W = Vec<T>::W;
-  constexpr int R = W >= 4 ? W / 2 : 2;
   const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
   T* c = static_cast<T*>(p.c);
   for (int64_t j = 0; j < p.n; j += R)
@@ -200,7 +198,13 @@ void gemm_dots(const Product& p) {
     return dots_few_columns<T, (W >= 8 ? W / 4 : 1), (W >= 8 ? 4 : 1)>(p);
   }
   if (p.m == 1) return dots_one_row<T>(p);
-  dots_few_rows<T, (W >= 4 ? 2 : 1)>(p);
+  if constexpr (W == 16) {
+    // Beyond n the last column is summed again: as few of those as can be.
+    const auto summed = [&](int64_t r) __attribute__((always_inline)) { return (p.n + r - 1) / r * r; };
+    if (summed(5) < summed(8) && summed(5) <= summed(6)) return dots_few_rows<T, 2, 5>(p);
+    if (summed(6) < summed(8)) return dots_few_rows<T, 2, 6>(p);
+  }
+  dots_few_rows<T, (W >= 4 ? 2 : 1), (W >= 4 ? W / 2 : 2)>(p);
 }
 
 // R rows of c, kept in L1, += U rows of b at a time.
@@ -305,15 +309,30 @@ void turn_narrow(T* to, const T* b, int64_t rb, int64_t k, int64_t n) {
   }
 }
 
-// Rather than packing b, by what vectors of k elements both ways take. Eight rows of 32 bytes at a time are bound by
-// their loads (AVX2: 90 instead of 102 GFLOP/s).
+// Rather than packing b, by how many cycles both ways take: a vector's product one, packing an element a third. What
+// turning loses is some 8 steps a tile, and a thirtieth where b is not in L2 (measured from 32 x 784 x 256 to
+// 256 x 4096 x 512: 3 % at most from what this says). Eight rows of 32 bytes at a time are bound by their loads (AVX2:
+// 90 instead of 102 GFLOP/s).
 template <class T>
 GN_INLINE bool turning_pays(const Product& p) {
   if (GN_VECTOR_BYTES != 64) return false;
-  constexpr int W = Vec<T>::W;
-  const int64_t m = (p.m + W - 1) / W, n = (p.n + W - 1) / W;
-  const auto packing = [&](int64_t rows) __attribute__((always_inline)) { return rows * p.k * 2 / 5; };
-  return m * n * W * (p.k + 8) + packing(p.m) < p.m * n * p.k + packing(p.n);
+  constexpr int64_t W = Vec<T>::W, kNear = 2 << 20;
+  const int64_t m = (p.m + W - 1) / W, n = (p.n + W - 1) / W, bytes = p.n * p.k * static_cast<int64_t>(sizeof(T));
+  const int64_t lost = bytes > kNear ? 8 + p.k / 32 : 8;
+  return m * n * W * (p.k + lost) + m * W * p.k / 3 < p.m * n * p.k + n * W * p.k / 3;
+}
+
+// Small products would only pay for the conversion.
+template <class T>
+GN_INLINE bool bf16_pays(const Product& p) {
+#if GN_VECTOR_BYTES == 64
+  if constexpr (sizeof(T) == 4) {
+    static const bool has_bf16 = cpu_has_avx512_bf16();
+    return matmul_precision() == 2 && has_bf16 && p.m >= 32 && p.n >= 32 && p.k >= 32;
+  }
+#endif
+  static_cast<void>(p);
+  return false;
 }
 
 // Picks the kernel. What the thresholds cost or gain is in bench/kernels.py's narrow cases.
@@ -322,11 +341,7 @@ void gemm(const Product& p) {
   constexpr int W = Vec<T>::W;
   const bool a_rows = p.ca == 1, b_columns = p.rb == 1;
 #if GN_VECTOR_BYTES == 64
-  if constexpr (sizeof(T) == 4) {
-    // Small products would only pay for the conversion.
-    static const bool has_bf16 = cpu_has_avx512_bf16();
-    if (matmul_precision() == 2 && has_bf16 && p.m >= 32 && p.n >= 32 && p.k >= 32) return avx512_bf16::product(p);
-  }
+  if (bf16_pays<T>(p)) return avx512_bf16::product(p);
 #endif
   if (p.n < W) {
     if (a_rows && p.k >= W) {

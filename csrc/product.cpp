@@ -24,9 +24,6 @@ struct Scratch {
   size_t bytes = 0;
 };
 
-// Below this many multiply-adds another thread costs more than it does.
-constexpr double kParallelWork = 32.0 * 1024;
-
 struct Matrix {
   char* data;
   int64_t row, col;
@@ -38,7 +35,7 @@ Matrix matrix(const View& view) {
 
 void run_parallel(const Product& p, size_t item, ProductFunction f) {
   const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
-  const int wanted = static_cast<int>(std::min(work / kParallelWork, 1024.0));
+  const int wanted = static_cast<int>(std::min(work / kThreadWork, 1024.0));
   if (wanted < 2 || num_threads() < 2) return f(p);
   parallel(wanted, [&](int part, int parts) {
     Product own = p;
@@ -158,7 +155,7 @@ void run(Batch& batch, Product p, int64_t cc, const View* bias, ProductFunction 
   batches = 1;
   for (int d = 0; d < batch.rank; ++d) batches *= batch.shape[d];
   const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
-  if (batches >= 2 * num_threads() && cc == 1 && work * static_cast<double>(batches) > 2 * kParallelWork) {
+  if (batches >= 2 * num_threads() && cc == 1 && work * static_cast<double>(batches) > 2 * kThreadWork) {
     parallel(static_cast<int>(std::min<int64_t>(batches, 1024)), [&](int part, int parts) {
       for (int64_t i = batches * part / parts; i < batches * (part + 1) / parts; ++i) f(one(i));
     });
@@ -244,149 +241,6 @@ void run_linear(const Call& call, ProductFunction f32, ProductFunction f64) {
     run<float>(batch, p, cc, bias, f32);
   else
     run<double>(batch, p, cc, bias, f64);
-}
-
-namespace {
-
-Product plain_product(const Call& call) {
-  const Matrix a = matrix(call.in[0]), b = matrix(call.in[1]);
-  Product p{call.in[0].shape[0],
-            call.in[1].shape[1],
-            call.in[0].shape[1],
-            a.data,
-            a.row,
-            a.col,
-            b.data,
-            b.row,
-            b.col,
-            nullptr,
-            0,
-            false,
-            nullptr,
-            false};
-  if (p.k <= 1) p.ca = 1;
-  if (p.n == 1 && p.rb != 1) p.cb = 1;
-  return p;
-}
-
-// Rows may be any distance apart, but must be contiguous.
-bool dense_rows(const View& view) { return view.shape[1] == 1 || view.stride[1] == 1; }
-
-struct Block {
-  int64_t i0, i1, j0, j1;
-};
-
-// A thread's share of the output: columns where there are enough of them, else rows.
-Block share(int64_t m, int64_t n, int part, int parts) {
-  constexpr int64_t kUnit = 16;
-  if (n >= parts * 2 * kUnit) {
-    const int64_t units = (n + kUnit - 1) / kUnit;
-    return {0, m, std::min(n, units * part / parts * kUnit), std::min(n, units * (part + 1) / parts * kUnit)};
-  }
-  return {m * part / parts, m * (part + 1) / parts, 0, n};
-}
-
-// Calls f(block of the product, where it starts) over cache-sized blocks of `all`.
-template <class F>
-void each_block(const Product& p, int64_t item, const Block& all, F&& f) {
-  constexpr int64_t kBlockRows = 384, kBlockColumns = 192;
-  for (int64_t j = all.j0; j < all.j1; j += kBlockColumns)
-    for (int64_t i = all.i0; i < all.i1; i += kBlockRows) {
-      Product own = p;
-      own.m = std::min(kBlockRows, all.i1 - i);
-      own.n = std::min(kBlockColumns, all.j1 - j);
-      own.a = static_cast<const char*>(p.a) + i * p.ra * item;
-      own.b = static_cast<const char*>(p.b) + j * p.cb * item;
-      f(own, i, j);
-    }
-}
-
-template <class F>
-void each_share(const Product& p, F&& f) {
-  const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k + 8);
-  const int wanted = static_cast<int>(std::min(work / kParallelWork, 64.0));
-  const auto body = [&](int part, int parts) {
-    const Block all = share(p.m, p.n, part, parts);
-    if (all.i1 > all.i0 && all.j1 > all.j0) f(all, part);
-  };
-  if (wanted < 2)
-    body(0, 1);
-  else
-    parallel(wanted, body);
-}
-
-}  // namespace
-
-void run_matmul_relu_backward(const Call& call, ProductFunction product, MaskFunction mask, Kernel fallback) {
-  const View &y = call.in[2], &c = call.out[0];
-  const int64_t m = c.shape[0], n = c.shape[1], item = c.dtype == DType::f32 ? 4 : 8;
-  if (m == 0 || n == 0 || !dense_rows(y) || !dense_rows(c)) return fallback(call);
-  const Product p = plain_product(call);
-  std::vector<double> sums;
-  if (call.nout > 1) sums.resize(static_cast<size_t>(n * 64));
-  each_share(p, [&](const Block& all, int part) {
-    each_block(p, item, all, [&](Product own, int64_t i, int64_t j) {
-      own.c = static_cast<char*>(c.data) + (i * c.stride[0] + j) * item;
-      own.rc = c.stride[0];
-      product(own);
-      mask(own.c, own.rc, static_cast<const char*>(y.data) + (i * y.stride[0] + j) * item, y.stride[0], own.m, own.n,
-           sums.empty() ? nullptr : sums.data() + part * n + j);
-    });
-  });
-  if (call.nout < 2) return;
-  for (int64_t j = 0; j < n; ++j) {
-    double total = 0;
-    for (int part = 0; part < 64; ++part) total += sums[static_cast<size_t>(part * n + j)];
-    if (item == 4)
-      static_cast<float*>(call.out[1].data)[j * call.out[1].stride[0]] = static_cast<float>(total);
-    else
-      static_cast<double*>(call.out[1].data)[j * call.out[1].stride[0]] = total;
-  }
-}
-
-void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, UpdateProduct direct,
-                       const double* params, Kernel fallback) {
-  const int64_t item = call.out[0].dtype == DType::f32 ? 4 : 8;
-  const Product p = plain_product(call);
-  bool dense = p.m > 0 && p.n > 0;
-  for (int i = 0; i < call.nout; ++i) dense = dense && dense_rows(call.out[i]);
-  if (!dense) return fallback(call);
-  if (direct != nullptr && p.k > 0 && p.k <= kDirectDepth && (p.ra == 1 || p.m == 1) && (p.cb == 1 || p.n == 1)) {
-    const View &w = call.out[0], &buffer = call.out[call.nout - 1];
-    const int64_t stride[] = {w.stride[0], buffer.stride[0]};
-    const auto part = [&](const Block& all) {
-      Product own = p;
-      own.m = all.i1 - all.i0;
-      own.n = all.j1 - all.j0;
-      own.a = static_cast<const char*>(p.a) + all.i0 * item;
-      own.b = static_cast<const char*>(p.b) + all.j0 * item;
-      void* state[2];
-      for (int s = 0; s < 2; ++s)
-        state[s] = static_cast<char*>((s == 0 ? w : buffer).data) + (all.i0 * stride[s] + all.j0) * item;
-      direct(own, state, stride, params);
-    };
-    // Whole rows for each thread: the parameter's memory then stays with one processor.
-    const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k + 8);
-    if (work < 2 * kParallelWork) return part({0, p.m, 0, p.n});
-    return parallel(static_cast<int>(std::min(work / kParallelWork, 64.0)), [&](int index, int parts) {
-      const Block all = p.m >= 16 * parts ? Block{p.m * index / parts, p.m * (index + 1) / parts, 0, p.n}
-                                          : share(p.m, p.n, index, parts);
-      if (all.i1 > all.i0 && all.j1 > all.j0) part(all);
-    });
-  }
-  each_share(p, [&](const Block& all, int) {
-    each_block(p, item, all, [&](Product own, int64_t i, int64_t j) {
-      own.c = scratch(3, static_cast<size_t>(own.m * own.n * item));
-      own.rc = own.n;
-      product(own);
-      for (int64_t row = 0; row < own.m; ++row) {
-        void* state[4];
-        for (int s = 0; s < call.nout; ++s)
-          state[s] = static_cast<char*>(call.out[s].data) + ((i + row) * call.out[s].stride[0] + j) * item;
-        step(static_cast<const char*>(own.c) + row * own.n * item, state, call.nout, params, own.n);
-      }
-    });
-  });
 }
 
 }  // namespace graphnet

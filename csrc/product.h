@@ -29,6 +29,9 @@ namespace avx512_bf16 {
 void product(const Product& p);
 }
 
+// Below this many multiply-adds another thread costs more than it does.
+constexpr double kThreadWork = 32.0 * 1024;
+
 // Threads around one product, from which everything before is already known; m, n and k are at least 1.
 void run_product(Product p, DType dtype, ProductFunction f);
 
@@ -38,7 +41,10 @@ void run_linear(const Call& call, ProductFunction f32, ProductFunction f64);
 
 // g[rows, n] = y <= 0 ? 0 : g in place; adds the columns' sums to sums[n] when it is not null.
 using MaskFunction = void (*)(void* g, int64_t rg, const void* y, int64_t ry, int64_t rows, int64_t n, double* sums);
-void run_matmul_relu_backward(const Call& call, ProductFunction product, MaskFunction mask, Kernel fallback);
+// `direct` does the product and the mask, without sums, of row-major operands.
+using MaskedProduct = void (*)(const Product& p, const void* y, int64_t ry);
+void run_matmul_relu_backward(const Call& call, ProductFunction product, MaskFunction mask, MaskedProduct direct,
+                              Kernel fallback);
 
 // An optimizer's step with the product as its gradient, which only ever exists a cache-sized block at a time.
 // `direct`, where there is one, keeps it in registers: for a transposed a, contiguous columns of b and k up to
@@ -47,6 +53,12 @@ constexpr int64_t kDirectDepth = 1024;
 using UpdateProduct = void (*)(const Product& p, void* const* state, const int64_t* stride, const double* params);
 void run_matmul_update(const Call& call, ProductFunction product, StepFunction step, UpdateProduct direct,
                        const double* params, Kernel fallback);
+
+// An optimizer's step with the sums of a matrix' columns as its gradient, as a bias has it. `columns` sums n columns of
+// m rows, rg elements apart; `sum` and `update` are the kernels that do the two one after another.
+using ColumnsFunction = void (*)(const void* g, int64_t rg, int64_t m, int64_t n, void* sums);
+void run_sum_update(const Call& call, ColumnsFunction columns, StepFunction step, const double* params, Kernel sum,
+                    Kernel update, Kernel fallback);
 
 // This thread's scratch memory, 64-byte aligned, valid until its next call with the same slot.
 void* scratch(int slot, size_t bytes);

@@ -7,6 +7,7 @@ constexpr int64_t kShortRows = 8, kShortLeast = 4, kShortDepth = 32;
 
 // Columns p to p + 3 of 16 rows of w.
 GN_INLINE void short_columns(const float* w, int64_t rw, __m512* column) {
+  asm("" : "+r"(w));  // or GCC keeps 16 addresses, more than there are registers
   __m512 z[4];
   for (int i = 0; i < 4; ++i) {
     const float* const row = w + i * rw;

@@ -73,7 +73,7 @@ struct UpdateTile {
 };
 
 template <class T, int R, int C>
-void update_tile(const UpdateTile<T>& t, const Sgd<T>& sgd) {
+void update_tile(const UpdateTile<T>& t, const Sgd<T>& given) {
   using V = typename Vec<T>::V;
   constexpr int W = Vec<T>::W;
   const int64_t tail = t.n - (C - 1) * W;
@@ -89,17 +89,28 @@ void update_tile(const UpdateTile<T>& t, const Sgd<T>& sgd) {
     a += t.ca;
     b += t.rb;
   };
-  // The parameters' lines are on their way while the sums are made.
-  if (t.k >= 16) GN_EACH(r, R)
-      GN_EACH(c, C)
-        __builtin_prefetch(t.w + r.value * t.rw + c.value * W, 1);
-        __builtin_prefetch(t.m + r.value * t.rm + c.value * W, 1);
-      GN_END;
-  GN_END;
+  // The parameters' lines are fetched a few at a time, with the steps of the sum: all at once held up its loads.
+  const auto sum = [&](auto masked) __attribute__((always_inline)) {
+    int64_t p = t.k;
+    if (t.k >= 48) {
+      const int64_t steps = t.k / R;
+      const T *w = t.w, *m = t.m;
+      for (int r = 0; r < R; ++r, w += t.rw, m += t.rm) {
+        GN_EACH(c, C)
+          __builtin_prefetch(w + c.value * W, 1);
+          __builtin_prefetch(m + c.value * W, 1);
+        GN_END;
+        for (int64_t q = 0; q < steps; ++q) step(masked);
+      }
+      p -= steps * R;
+    }
+    for (; p > 0; --p) step(masked);
+  };
   if (tail == W || t.padded)
-    for (int64_t p = 0; p < t.k; ++p) step(Int<0>{});
+    sum(Int<0>{});
   else
-    for (int64_t p = 0; p < t.k; ++p) step(Int<1>{});
+    sum(Int<1>{});
+  const Sgd<T> sgd = given;  // what is read through a pointer is read again after every store
   const auto finish = [&](auto usual, auto part) __attribute__((always_inline)) {
     GN_EACH(r, R)
       GN_EACH(c, C)
@@ -123,30 +134,33 @@ void update_tile(const UpdateTile<T>& t, const Sgd<T>& sgd) {
 constexpr int64_t kRowDepth = 4;
 
 template <class T, int K, bool kUsual>
-void update_rows(const Product& p, void* const* state, const int64_t* stride, const Sgd<T>& sgd) {
+void update_rows(const Product& p, void* const* state, const int64_t* stride, const Sgd<T>& given) {
   using V = typename Vec<T>::V;
   constexpr int W = Vec<T>::W;
-  const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
+  const Sgd<T> sgd = given;  // what is read through a pointer is read again after every store
+  const int64_t rows = p.m, n = p.n, whole = n / W * W, rw = stride[0], rm = stride[1];
+  const T *a = static_cast<const T*>(p.a), *b[K], *across[K];
   T *w = static_cast<T*>(state[0]), *m = static_cast<T*>(state[1]);
-  for (int64_t i = 0; i < p.m; ++i, w += stride[0], m += stride[1]) {
+  GN_EACH(q, K)
+    across[q.value] = a + q.value * p.ca;
+    b[q.value] = static_cast<const T*>(p.b) + q.value * p.rb;
+  GN_END;
+  for (int64_t i = 0; i < rows; ++i, w += rw, m += rm) {
     V d[K];
     GN_EACH(q, K)
-      d[q.value] = broadcast<T>(a[i + q.value * p.ca]);
+      d[q.value] = broadcast<T>(across[q.value][i]);
     GN_END;
-    int64_t j = 0;
-    for (; j + W <= p.n; j += W) {
-      V g = d[0] * load(b + j);
+    const auto sum = [&](int64_t j, auto part) __attribute__((always_inline)) {
+      constexpr bool kPart = decltype(part)::value != 0;
+      V g = d[0] * (kPart ? load_n(b[0] + j, n - j) : load(b[0] + j));
       GN_EACH(q, K - 1)
-        g += d[q.value + 1] * load(b + (q.value + 1) * p.rb + j);
+        const T* const from = b[q.value + 1] + j;
+        g += d[q.value + 1] * (kPart ? load_n(from, n - j) : load(from));
       GN_END;
-      sgd.template update<kUsual, false>(g, w + j, m + j, W);
-    }
-    if (j == p.n) continue;
-    V g = d[0] * load_n(b + j, p.n - j);
-    GN_EACH(q, K - 1)
-      g += d[q.value + 1] * load_n(b + (q.value + 1) * p.rb + j, p.n - j);
-    GN_END;
-    sgd.template update<kUsual, true>(g, w + j, m + j, p.n - j);
+      return g;
+    };
+    for (int64_t j = 0; j < whole; j += W) sgd.template update<kUsual, false>(sum(j, Int<0>{}), w + j, m + j, W);
+    if (whole < n) sgd.template update<kUsual, true>(sum(whole, Int<1>{}), w + whole, m + whole, n - whole);
   }
 }
 
@@ -160,11 +174,12 @@ using UpdateFunction = void (*)(const UpdateTile<T>&, const Sgd<T>&);
 constexpr int64_t kFlatDepth = 8;
 
 template <class T, int K, bool kUsual>  // K: k, or 0
-int64_t matmul_sgd_flat(const Product& p, void* const* state, const Sgd<T>& sgd) {
+int64_t matmul_sgd_flat(const Product& p, void* const* state, const Sgd<T>& given) {
   using V = typename Vec<T>::V;
   using I = typename Vec<T>::I;
   constexpr int W = Vec<T>::W;
-  const int64_t n = p.n, k = K > 0 ? K : p.k, blocks = p.m / W;
+  const Sgd<T> sgd = given;  // what is read through a pointer is read again after every store
+  const int64_t n = p.n, k = K > 0 ? K : p.k, blocks = p.m / W, ca = p.ca;
   V columns[K > 0 ? K : kFlatDepth][W];
   I rows[W];
   V lane;
@@ -184,7 +199,7 @@ int64_t matmul_sgd_flat(const Product& p, void* const* state, const Sgd<T>& sgd)
     const T* const a = static_cast<const T*>(p.a) + block * W;
     V d[K > 0 ? K : kFlatDepth];
     d[0] = load(a);  // k is 1 at least
-    for (int64_t q = 1; q < k; ++q) d[q] = load(a + q * p.ca);
+    for (int64_t q = 1; q < k; ++q) d[q] = load(a + q * ca);
     for (int64_t v = 0; v < n; ++v, w += W, m += W) {
       V sum = __builtin_shuffle(d[0], rows[v]) * columns[0][v];
       for (int64_t q = 1; q < k; ++q) sum += __builtin_shuffle(d[q], rows[v]) * columns[q][v];

@@ -130,6 +130,24 @@ def test_linear(rng):
         assert np.isfinite(empty).all()
 
 
+@pytest.mark.parametrize("shape", [(2, 9), (2, 10), (2, 11), (3, 12), (2, 13), (5, 10), (8, 18)])
+def test_dots_of_few_rows(rng, shape):
+    m, n = shape
+    for dtype in FLOATS:
+        for k in (16, 40, 256):
+            a, b = sample(rng, (m, k), dtype), np.asfortranarray(sample(rng, (k, n), dtype))
+            check(a, b, np.full((m, n), np.nan, dtype))
+
+
+@pytest.mark.parametrize("k", [1, 10, 70])
+@pytest.mark.parametrize(("m", "n"), [(1, 128), (2, 128), (2, 300), (3, 135), (3, 512)])
+def test_few_rows_of_many_columns(rng, m, n, k):
+    for dtype in FLOATS:
+        a, b, bias = sample(rng, (m, k), dtype), sample(rng, (k, n), dtype), sample(rng, (n,), dtype)
+        check(a, b, np.full((m, n), np.nan, dtype), (0, 1), bias)
+        check(np.asfortranarray(a), b, np.full((m, n), 1, dtype), (1, 0), None, 1.0)
+
+
 def test_nothing_to_sum(rng):
     a, b = np.empty((3, 0), np.float32), np.empty((0, 4), np.float32)
     np.testing.assert_array_equal(call("matmul", (a, b), (3, 4), np.float32), np.zeros((3, 4)))
@@ -154,7 +172,20 @@ def test_nan_and_infinity(rng, shape):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", [(5, 7, 9), (64, 33, 100), (1, 5, 3), (70, 64, 10), (784, 64, 50), (3, 0, 4)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (5, 7, 9),
+        (64, 33, 100),
+        (1, 5, 3),
+        (70, 64, 10),
+        (784, 64, 50),
+        (3, 0, 4),
+        (2, 10, 256),
+        (3, 4, 150),
+        (9, 1100, 40),
+    ],
+)
 def test_relu_backward(rng, dtype, shape):
     m, k, n = shape
     a, b = sample(rng, (m, k), dtype), sample(rng, (k, n), dtype)
@@ -217,7 +248,7 @@ def test_updates_by_few_products(rng, dtype, m, n, k):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(
-    "shape", [(2, 256), (32, 128), (17, 5), (1, 1), (0, 3), (3, 0), (300, 70), (5, 6000), (40, 83)]
+    "shape", [(2, 256), (32, 128), (17, 5), (1, 1), (0, 3), (3, 0), (300, 70), (5, 6000), (40, 83), (2000, 10)]
 )
 def test_updates_by_sums(rng, dtype, shape):
     g = sample(rng, shape, dtype)

@@ -37,6 +37,7 @@ def cases(rng):
     yield "matmul", (x, y), (400, 200), ()
     yield "matmul", (x, y[:, :10]), (400, 10), ()
     yield "linear", (x, np.asfortranarray(y).T), (400, 200), (1,)
+    yield "matmul_relu_backward", (x, y, x[:, :200]), (400, 200), ()
     yield "matmul", (np.stack([x] * 8), y), (8, 400, 200), ()
     yield "add", (x, x[0]), x.shape, ()
     yield "exp", (x,), x.shape, ()
