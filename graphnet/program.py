@@ -147,13 +147,7 @@ def config() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print the target (instruction set), threads, compiler and version of the C++ extension.
-
-    Example:
-        >>> import graphnet as gn
-        >>> gn.show_config()  # doctest: +ELLIPSIS
-        target:...
-    """
+    """Print the target (instruction set), threads, compiler and version of the C++ extension."""
     for name, value in config().items():
         print(f"{name + ':':<12} {', '.join(value) if isinstance(value, list) else value}")
 
@@ -219,6 +213,7 @@ class Program:
         self.constants: dict[Any, Array] = {}
         self._overwritten: list[Array] = []
         self.updates: dict[int, int] = {}  # number of an update -> its step
+        self.chosen: dict[int, Array] = {}  # and whether the last run made it, where that is not certain
         self._fresh: list[tuple[Op, Node, Array]] = []  # sources that give another result at every run
         self._stacks: dict[Value, int] = {}
         self._live = Liveness(graph, [*outputs, *graph.updates.values()])
@@ -347,8 +342,15 @@ class Program:
             number: Any = node.attrs["number"]
             memory = tuple(arrays[op.overwrites :])
             self._overwritten += memory
-            step = self._add(node, op.kernel, tuple(arrays[: op.overwrites]), memory, self._numbers[number])
-            self.updates[number] = step
+            if op.chosen:
+                self.chosen[number] = np.empty((), np.bool_)
+                self._copy(node, arrays[op.overwrites - 1], self.chosen[number])
+                branch = self._open(node, self._program.open_branch(self.chosen[number]))
+            inputs = tuple(arrays[: op.overwrites - op.chosen])
+            self.updates[number] = self._add(node, op.kernel, inputs, memory, self._numbers[number])
+            if op.chosen:
+                self._program.middle(branch, None)
+                self._program.close(branch)
             return
         out = self._arrays[result]
         if op.zeroed:

@@ -203,10 +203,29 @@ def assigned_elements(x: Any) -> Any:
     return y
 
 
+def walrus(x: Any) -> Any:
+    while (s := x.abs().sum()) > 1:
+        if s > 20:
+            x = x / 4
+            continue
+        x = x / 2
+    y = (t := x.sum()) * 2 + t
+    if (m := y.max()) > 0.5:
+        return x * m
+    if (n := y.min()) < -0.5:
+        return x * n * s
+    return x + t
+
+
+def nested_conditional_expressions(x: Any) -> Any:
+    y = (x * 2 if x.max() > 1 else x * 3) if (x.sum() if x.min() > 0 else x.mean()) > 0 else x - 1
+    return -y if y.sum() > 4 else y if y.sum() > 2 else y * y
+
+
 FUNCTIONS = [
     breaking, continuing, early, early_in_a_loop, early_in_a_while, nested, elif_chain, logical, in_place, unrolled,
     python_conditions, helped, local_functions, swapped, number_kept_apart, chosen_index, with_else, with_no_grad,
-    items, assigned_elements,
+    items, assigned_elements, walrus, nested_conditional_expressions,
 ]  # fmt: skip
 
 
@@ -425,8 +444,8 @@ def aliased(x: Any) -> Any:
     return view + y.sum()
 
 
-def walrus(x: Any) -> Any:
-    while (s := x.sum()) > 1:
+def walrus_in_a_condition_of_a_condition(x: Any) -> Any:
+    if x.sum() > 1 and (s := x.max()) > 1:
         x = x / s
     return x
 
@@ -457,7 +476,10 @@ def dropped(x: Any) -> Any:
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "walrus": (walrus, r"could not be captured \(SyntaxError: it has an assignment expression"),
+    "walrus": (
+        walrus_in_a_condition_of_a_condition,
+        r"could not be captured \(SyntaxError: it has an assignment expression",
+    ),
     "nonlocal": (inner_nonlocal, r"could not be captured \(SyntaxError: .*global or nonlocal"),
     "random": (random_numbers, "random numbers are drawn in a `while`"),
     "dropout": (dropped, "random numbers are drawn in a `while`"),

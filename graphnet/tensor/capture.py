@@ -137,6 +137,8 @@ def _malt() -> Any:
             node = self.initial_analysis(node, ctx)
             for step in passes:
                 node = step.transform(node, ctx)
+                while step is conditional_expressions and any(isinstance(n, ast.IfExp) for n in ast.walk(node)):
+                    node = step.transform(node, ctx)  # it leaves those within others as they are
             return node
 
     def origin(node: ast.AST) -> int | None:
