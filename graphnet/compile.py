@@ -196,8 +196,9 @@ def compile(network: Any, *, max_trips: int | None = None) -> Compiled:
 
     Parameters are shared with the network, so training and `load_state_dict` are seen by the next call. Changes of
     the module's structure, mode or attributes are noticed and lead to a new plan, as are changes of what its code
-    reads besides: globals, closures, attributes of classes, lists and dicts. What `forward` copies, as
-    `graphnet.tensor(array)` does, stays as it was.
+    reads besides: globals, closures, attributes of classes and objects, lists, dicts, arrays, and values of tensors
+    that its code looked at. A network that changes any of these itself is traced anew at every call, so that its code
+    runs as often as eagerly; buffers need no new trace.
 
     Args:
         network: a module, a graph or a function that `graphnet.trace` takes.

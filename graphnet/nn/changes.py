@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import weakref
+from bisect import bisect_left
 from collections import deque
 from typing import Any, ClassVar, NamedTuple
 
-__all__ = ["Watch", "noted", "restructured", "structure_cell", "structure_version"]
+__all__ = ["Watch", "altered", "birth", "mark", "noted", "restructured", "structure_cell", "structure_version"]
 
 _counter = itertools.count(1)
 _PLAIN = frozenset((bool, int, float, str, type(None)))
@@ -20,28 +22,65 @@ class _Entry(NamedTuple):
     name: str
     old: Any
     new: Any
+    born: int
 
 
 class _Changes:
     version: ClassVar[list[int]] = [0]  # one number, in a list that compiled networks hold
-    structural: ClassVar[int] = 0  # the version after the last change that is not an entry
+    epoch: ClassVar[int] = 1  # how many watches were made
+    # Changes that are no entries: of something born in an epoch, the version after it. Both rise: an earlier change of
+    # something younger says nothing that a later one of something older does not.
+    structural: ClassVar[list[tuple[int, int]]] = []
     entries: ClassVar[deque[_Entry]] = deque(maxlen=1 << 16)
     entered: ClassVar[int] = 0  # ever, also those that the deque has forgotten
 
 
-def restructured() -> None:
-    """Note that a module changed in what its forward may depend on: children, parameters, hooks, attributes."""
-    _Changes.version[0] = _Changes.structural = next(_counter)
+def birth() -> int:
+    """What a new module or parameter notes as `_born`, so that watches made before take no notice of it."""
+    return _Changes.epoch
+
+
+def restructured(born: int = 0) -> None:
+    """Note that a module changed in what its forward may depend on: children, parameters, hooks, attributes.
+
+    Args:
+        born: its `birth`; 0 where that is not known.
+    """
+    number = _Changes.version[0] = next(_counter)
+    if born < _Changes.epoch:
+        changes = _Changes.structural
+        while changes and changes[-1][0] >= born:
+            changes.pop()
+        changes.append((born, number))
 
 
 def noted(owner: Any, name: str, old: Any, new: Any) -> None:
     """Note that an attribute got a value. Switches may be put back, as train() does after eval()."""
+    born = getattr(owner, "_born", 0)
     if type(old) not in _PLAIN or type(new) not in _PLAIN:
-        restructured()
+        restructured(born)
     elif not _same(old, new):
-        _Changes.entries.append(_Entry(weakref.ref(owner), name, old, new))
-        _Changes.entered += 1
+        if born < _Changes.epoch:
+            _Changes.entries.append(_Entry(weakref.ref(owner), name, old, new, born))
+            _Changes.entered += 1
         _Changes.version[0] = next(_counter)
+
+
+def mark() -> int:
+    """A place in the changes of attributes, for `altered`."""
+    _Changes.epoch += 1
+    return _Changes.entered
+
+
+def altered(since: int) -> bool:
+    """Whether attributes that got values since that mark differ from what they were."""
+    first: dict[tuple[Any, str], Any] = {}
+    last: dict[tuple[Any, str], Any] = {}
+    skipped = max(len(_Changes.entries) - (_Changes.entered - since), 0)
+    for owner, name, old, new, _ in itertools.islice(_Changes.entries, skipped, None):
+        first.setdefault((owner, name), old)
+        last[owner, name] = new
+    return any(not _same(first[key], last[key]) for key in last)
 
 
 def structure_version() -> int:
@@ -72,7 +111,9 @@ class Watch:
 
     def __init__(self, guards: Any = None) -> None:
         self.guards = guards  # what else has to be as it was; see `graphnet.reads`
-        self._structural = _Changes.structural
+        self._version: float = _Changes.version[0]
+        _Changes.epoch += 1
+        self._epoch = _Changes.epoch
         self._read = _Changes.entered
         self._before: dict[tuple[Any, str], Any] = {}  # what differs now, with its value then
 
@@ -80,16 +121,20 @@ class Watch:
     def lives(self) -> bool:
         """Whether it may still hold: nothing happened but changes of switches, and not too many of them."""
         forgotten = _Changes.entered - len(_Changes.entries)
-        return self._structural == _Changes.structural and self._read >= forgotten
+        at = bisect_left(_Changes.structural, (self._epoch,))
+        changed = _Changes.structural[at - 1][1] if at else 0
+        return changed <= self._version and self._read >= forgotten
 
     def holds(self) -> bool:
         """Whether everything is as it was."""
         if not self.lives:
-            self._structural = -1
+            self._version = -math.inf
             return False
         unread = _Changes.entered - self._read
         self._read = _Changes.entered
-        for owner, name, old, new in itertools.islice(_Changes.entries, len(_Changes.entries) - unread, None):
+        for owner, name, old, new, born in itertools.islice(_Changes.entries, len(_Changes.entries) - unread, None):
+            if born >= self._epoch:
+                continue
             before = self._before.setdefault((owner, name), old)
             if _same(before, new):
                 del self._before[owner, name]

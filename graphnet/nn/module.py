@@ -134,7 +134,7 @@ class Module(Registry):
             >>> layer(gn.ones(2)), handle.remove()
             (tensor([0., 0.]), None)
         """
-        return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
+        return add_hook(self, self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -159,7 +159,7 @@ class Module(Registry):
             >>> layer(gn.ones(2)), handle.remove(), layer(gn.ones(2))
             (tensor([2., 2.]), None, tensor([1., 1.]))
         """
-        return add_hook(self._forward_hooks, hook, prepend, with_kwargs, always_call)
+        return add_hook(self, self._forward_hooks, hook, prepend, with_kwargs, always_call)
 
     def _shown_as(self) -> str:
         return type(self).__name__
@@ -172,6 +172,8 @@ class Module(Registry):
             if not isinstance(value, np.ndarray):
                 return value
             if value.dtype.kind == "f" and (wanted is not None or value.dtype not in (np.float32, np.float64)):
+                if state.witness is not None:
+                    state.witness.array(value)
                 value = value.astype((wanted or float32).dtype, copy=False)
             try:
                 tensor = check_tensor("input", value)
@@ -312,7 +314,7 @@ class Module(Registry):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_names", "_fast")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_born", "_names", "_fast")}
 
     # -- text ---------------------------------------------------------------------------------------------
 

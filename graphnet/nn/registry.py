@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from graphnet.errors import ArgumentTypeError, RegistrationError, TraceError, kind_of
-from graphnet.nn.changes import noted, restructured
+from graphnet.nn.changes import birth, noted, restructured
 from graphnet.nn.parameter import Buffer, Parameter
 from graphnet.tensor.core import check_tensor
 from graphnet.tensor.state import state
@@ -22,15 +22,21 @@ __all__ = ["Registry", "not_initialized"]
 class Held(dict[str, Any]):
     """What a module holds by name; every change is noted, also one that user code makes here."""
 
-    __slots__ = ()
+    __slots__ = ("_born",)
+
+    def __init__(self) -> None:
+        self._born = birth()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Held, (), None, None, iter(self.items())
 
     def __setitem__(self, name: str, value: Any) -> None:
         dict.__setitem__(self, name, value)
-        restructured()
+        restructured(self._born)
 
     def __delitem__(self, name: str) -> None:
         dict.__delitem__(self, name)
-        restructured()
+        restructured(self._born)
 
     def __ior__(self, other: Any) -> Held:  # type: ignore[override,misc]
         self.update(other)
@@ -39,26 +45,26 @@ class Held(dict[str, Any]):
     def update(self, *args: Any, **kwargs: Any) -> None:
         """As a dict's, and likewise the others."""
         dict.update(self, *args, **kwargs)
-        restructured()
+        restructured(self._born)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """As a dict's."""
-        restructured()
+        restructured(self._born)
         return dict.setdefault(self, name, default)
 
     def pop(self, *args: Any) -> Any:
         """As a dict's."""
-        restructured()
+        restructured(self._born)
         return dict.pop(self, *args)
 
     def popitem(self) -> tuple[str, Any]:
         """As a dict's."""
-        restructured()
+        restructured(self._born)
         return dict.popitem(self)
 
     def clear(self) -> None:
         """As a dict's."""
-        restructured()
+        restructured(self._born)
         dict.clear(self)
 
 
@@ -69,6 +75,12 @@ class Registry:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Any]
     _transient: set[str]  # buffers that state dicts leave out
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Note when it was born, also of one that is made by copying or unpickling."""
+        new = object.__new__(cls)
+        new.__dict__["_born"] = birth()
+        return new
 
     def __init__(self) -> None:
         fields = self.__dict__
@@ -112,6 +124,8 @@ class Registry:
             self._register("_buffers", name, value)
         else:
             old = fields.get(name, self)
+            if state.witness is not None and isinstance(value, Tensor) and value._tracer is not None:
+                state.witness.kept.append(f"{name} of {type(self).__name__}")
             object.__setattr__(self, name, value)
             noted(self, name, old, value)
 
@@ -132,6 +146,7 @@ class Registry:
                 del self.__dict__[kind][name]
                 return
         object.__delattr__(self, name)
+        restructured(self.__dict__.get("_born", 0))
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._parameters, *self._modules, *self._buffers})
