@@ -63,12 +63,9 @@ def run_kernel(
     """
     try:
         _run(_KERNELS[name], inputs, outputs, params)
-    except IndexError as error:
-        raise IndexOutOfRangeError(str(error)) from None
-    except ValueError as error:
-        raise ArgumentError(str(error)) from None
-    except TypeError as error:
-        raise DTypeError(str(error)) from None
+    except (IndexError, ValueError, TypeError) as error:
+        kinds = {IndexError: IndexOutOfRangeError, TypeError: DTypeError}
+        raise kinds.get(type(error), ArgumentError)(str(error)) from None
 
 
 def execute(op: Op, arrays: Sequence[Array], attrs: Mapping[str, Any], result: TensorType) -> Array:
@@ -147,7 +144,13 @@ def config() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print the target (instruction set), threads, compiler and version of the C++ extension."""
+    """Print the target (instruction set), threads, compiler and version of the C++ extension.
+
+    Example:
+        >>> import graphnet as gn
+        >>> gn.show_config()  # doctest: +ELLIPSIS
+        target:...
+    """
     for name, value in config().items():
         print(f"{name + ':':<12} {', '.join(value) if isinstance(value, list) else value}")
 
@@ -188,8 +191,8 @@ class Program:
 
     The nodes that lead to `outputs` and to the graph's updates are computed in order; then the buffers are updated.
     Parameters and constants are read where they lie, so their values may change between runs; their memory may not.
-    Inputs are read where the caller has them, and outputs are written into new arrays, where that is possible. Random
-    keys are drawn anew before each run, in the graph's order, needed or not: an eager call draws as many.
+    Inputs are read where the caller has them, and outputs go into new arrays, where that is possible. Random keys are
+    drawn anew before each run, in the graph's order, needed or not: an eager call draws as many.
 
     Args:
         graph: a graph whose sizes are all numbers.
@@ -229,8 +232,7 @@ class Program:
         self.outputs = [self._array(o) for o in returned]
         self._direct = [isinstance(o, Value) and o in self._elsewhere for o in returned]
         self.types = [dtype_of(array) for array in self.outputs]
-        self._arrays, self._stacks = {}, {}
-        del self._live
+        del self._arrays, self._stacks, self._live
 
     def set_params(self, step: int, params: tuple[float, ...]) -> None:
         """Change the numbers of a step."""
@@ -340,14 +342,13 @@ class Program:
         assert op.kernel is not None
         if op.overwrites is not None:
             number: Any = node.attrs["number"]
-            memory = tuple(arrays[op.overwrites :])
-            self._overwritten += memory
+            self._overwritten += (memory := tuple(arrays[op.overwrites :]))
             if op.chosen:
                 self.chosen[number] = np.empty((), np.bool_)
                 self._copy(node, arrays[op.overwrites - 1], self.chosen[number])
                 branch = self._open(node, self._program.open_branch(self.chosen[number]))
-            inputs = tuple(arrays[: op.overwrites - op.chosen])
-            self.updates[number] = self._add(node, op.kernel, inputs, memory, self._numbers[number])
+            given = tuple(arrays[: op.overwrites - op.chosen])
+            self.updates[number] = self._add(node, op.kernel, given, memory, self._numbers[number])
             if op.chosen:
                 self._program.middle(branch, None)
                 self._program.close(branch)

@@ -222,10 +222,21 @@ def nested_conditional_expressions(x: Any) -> Any:
     return -y if y.sum() > 4 else y if y.sum() > 2 else y * y
 
 
+def built_in_functions(x: Any) -> Any:
+    low, high = min(x.sum(), x.mean(), 2.0), max([x.max(), x.min()])
+    while max(x.abs().sum(), 0.5) > 1:
+        x = x / 2
+    if bool(high > 0.1) and any(v > 0.5 for v in (low, high)):
+        x = x * low
+    if all([x.sum() > 0, high < 100, True]):
+        x = x + high
+    return x * max(low, high) + min(1, 2)
+
+
 FUNCTIONS = [
     breaking, continuing, early, early_in_a_loop, early_in_a_while, nested, elif_chain, logical, in_place, unrolled,
     python_conditions, helped, local_functions, swapped, number_kept_apart, chosen_index, with_else, with_no_grad,
-    items, assigned_elements, walrus, nested_conditional_expressions,
+    items, assigned_elements, walrus, nested_conditional_expressions, built_in_functions,
 ]  # fmt: skip
 
 

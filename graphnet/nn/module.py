@@ -11,7 +11,7 @@ import numpy as np
 
 from graphnet.device import check_device
 from graphnet.dtypes import DType, as_dtype, float32, float64
-from graphnet.errors import ArgumentTypeError, DTypeError, kind_of
+from graphnet.errors import ArgumentTypeError, DTypeError, GraphnetError, kind_of
 from graphnet.ir import Scope
 from graphnet.nn.hooks import Hook, RemovableHandle, add_hook, run_hooked
 from graphnet.nn.naming import name_within, warn_unreached, warn_unregistered
@@ -21,6 +21,7 @@ from graphnet.nn.state import LoadResult, load_into
 from graphnet.places import constructor_site
 from graphnet.tensor.adaptation import adapted
 from graphnet.tensor.core import Base, check_tensor
+from graphnet.tensor.locating import locate
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
 
@@ -66,7 +67,7 @@ class Module(Registry):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        cls._library = cls.forward.__module__.partition(".")[0] == "graphnet"
+        cls._library = (getattr(cls.forward, "__module__", None) or "").partition(".")[0] == "graphnet"
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; subclasses define it."""
@@ -108,6 +109,9 @@ class Module(Registry):
             else:
                 forward = self.forward if self._library or state.tracer is None else adapted(self.forward)
                 result = forward(*args, **kwargs)
+        except GraphnetError as error:
+            locate(error, scope, args)
+            raise
         finally:
             state.scope, state.module = outer, parent
         if first and parent is None and state.tracer is None:
