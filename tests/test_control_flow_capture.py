@@ -434,7 +434,11 @@ def converted(x: Any) -> Any:
 
 
 def generated(x: Any) -> Any:
-    return x if any(v > 0 for v in x) else -x
+    def rows() -> Any:
+        for row in x:
+            yield row if row.sum() > 0 else -row
+
+    return sum(rows())
 
 
 def broken_else(x: Any) -> Any:
@@ -512,7 +516,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "text": (number_to_text, "mode is 'b'.* after the `then` branch"),
     "shape of the condition": (ambiguous, r"condition has shape \(2, 3\)"),
     "float": (converted, "not known while a graph is made"),
-    "generator": (generated, "could not be captured"),
+    "generator": (generated, "could not be captured .*generators are not supported"),
     "else after break": (broken_else, r"could not be captured.*while/else"),
     "alias": (aliased, r"overwritten in place|shares its memory"),
 }

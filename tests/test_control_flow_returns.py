@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import graphnet as gn
+from graphnet import nn
 
 # ruff: noqa: RET503, RET505 - what the tests are about
 
