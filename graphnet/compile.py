@@ -68,7 +68,7 @@ def _keep(caller: Caller, plan: Any) -> None:
     caller.plans = [plan, *(p for p in others if p not in same[STATES - 1 :])][:PLANS]
 
 
-def _renew(caller: Caller) -> None:
+def renew(caller: Caller) -> None:
     """Let plans be used again for which modules are as they were, as after eval() and train()."""
     for plan in caller.plans:
         if not plan.valid() and plan.info.watch.holds():
@@ -160,7 +160,7 @@ class Compiled(_Called):
         if any(isinstance(i, SymbolicTensor) for i in inputs):
             return adapted(self.network)(*inputs)
         tensors = _tensors(self.network, inputs)
-        _renew(self._caller)
+        renew(self._caller)
         result = self._call(tensors)
         if result is not NotImplemented:
             return result
@@ -312,7 +312,7 @@ class TrainStep(_Called):
         if len(inputs) < 2:
             raise ArgumentTypeError(f"TrainStep: expects inputs and a target, got {len(inputs)} arguments")
         tensors = _tensors(self.network, inputs)
-        _renew(self._caller)
+        renew(self._caller)
         result = self._call(tensors)
         if result is not NotImplemented:
             return result  # type: ignore[no-any-return]
