@@ -70,6 +70,12 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
         stack.extend(part for part in code.co_consts if isinstance(part, CodeType))
 
 
+def _names(code: CodeType) -> Iterator[str]:
+    """The names in a function's code, also those that it may give to getattr."""
+    yield from code.co_names
+    yield from (text for text in code.co_consts if isinstance(text, str) and text.isidentifier())
+
+
 class _Reads:
     def __init__(self, shared: Callable[[Any], bool], names: frozenset[str]) -> None:
         self.shared, self.known = shared, names
@@ -151,7 +157,7 @@ class _Reads:
         if id(function) in self.seen or not _own(function.__code__.co_filename):
             return
         self.seen[id(function)] = function
-        names = self.known.union(name for code in _codes(function.__code__) for name in code.co_names)
+        names = self.known.union(name for code in _codes(function.__code__) for name in _names(code))
         self.names |= names
         for name in names & function.__globals__.keys():
             value = function.__globals__[name]
@@ -208,8 +214,8 @@ class _Reads:
             codes = [
                 f.__code__ for f in map(_plain, found) if isinstance(f, FunctionType) and _own(f.__code__.co_filename)
             ]
-            new = frozenset(name for code in codes for part in _codes(code) for name in part.co_names) - names
-        self.cls(cls, names)
+            new = frozenset(name for code in codes for part in _codes(code) for name in _names(part)) - names
+        self.cls(cls, names | self.known)
         return _CALL if names == _CALL else names | self.known
 
 

@@ -269,3 +269,24 @@ def test_a_tensor_that_an_attribute_carries_from_call_to_call_is_refused() -> No
     net = Stateful("carried")
     with pytest.raises(gn.TraceError, match=r"total of Stateful: an attribute keeps .*register_buffer.*test_reads\.py"):
         gn.compile(net)(gn.rand(2, 3))
+
+
+def test_attributes_are_found_by_getattr_and_by_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Named(nn.Module):
+        slope = 1.0
+
+        def forward(self, x: Any) -> Any:
+            return x * slope_of(self) + getattr(CONFIG, "offset")  # noqa: B009
+
+    def slope_of(module: Any) -> Any:
+        return type(module).slope
+
+    net, x = Named(), gn.ones(2)
+    fast = gn.compile(net)
+    for change in (
+        lambda: None,
+        lambda: setattr(Named, "slope", 3.0),
+        lambda: monkeypatch.setattr(CONFIG, "offset", 7.0),
+    ):
+        change()
+        assert fast(x).tolist() == net(x).tolist()
