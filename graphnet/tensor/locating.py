@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphnet.errors import GraphnetError, ShapeError
+from graphnet.errors import GraphnetError, ShapeError, TraceError
 from graphnet.ir import Origin, Scope
 from graphnet.places import raised_at
 from graphnet.tensor.adaptation import UndecidedError
@@ -27,6 +27,9 @@ def locate(error: GraphnetError, scope: Scope | None, inputs: Sequence[Any] = ()
     error.placed = True  # type: ignore[attr-defined]
     text, where = str(error), raised_at(error)
     if where is not None and str(where) in text:
+        return
+    if isinstance(error, TraceError):  # of the user's code, not of a layer's operands
+        error.args = (f"{where}: {text}",) if where is not None else error.args
         return
     operand = getattr(error, "operand", None) or 0
     if scope is not None and scope.library and isinstance(error, ShapeError) and operand < len(inputs):
