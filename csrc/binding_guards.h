@@ -11,15 +11,16 @@ namespace py = pybind11;
 
 class Guards {
  public:
-  // Rows of (holder, key, value): a dict or class and a key, a cell and None, or a list or dict, None and a tuple of
-  // all that it holds.
+  // Rows of (holder, key, value): a dict or class and a key, a cell and None; a list, set, deque or dict, None and a
+  // tuple of all that it holds; a tensor, None and its array; an array, None and a copy of it in row-major order; or
+  // any object and the name of one of its slots.
   explicit Guards(const py::list& rows);
 
   // Whether every value is the same object still.
   bool hold() const;
 
  private:
-  enum class Kind { entry, attribute, cell, list, dict };
+  enum class Kind { entry, attribute, cell, list, set, sequence, dict, memory, content, member };
   struct Guard {
     Kind kind;
     py::object holder, key, value;

@@ -78,8 +78,8 @@ class Plan {
   }
 
   // Results as one tensor or a tuple of them; null without an error where the call is not this plan's; null with one.
-  PyObject* call(PyObject* const* args, Py_ssize_t count, bool train) {
-    if (static_cast<size_t>(count) != inputs_.size() || !valid()) return nullptr;
+  PyObject* call(PyObject* const* args, Py_ssize_t count, bool train, bool checked = true) {
+    if (static_cast<size_t>(count) != inputs_.size() || (checked && !valid())) return nullptr;
     if (train && training_ == nullptr) return nullptr;
     const CollectorPause pause(outputs_.size());
     const Taken taken(*this);  // declared before the lock: giving up arrays may run any Python
@@ -156,9 +156,10 @@ class Plan {
     return finish_(all).release().ptr();
   }
 
-  // Without a look at the optimizer; None where the inputs are of other types.
+  // Right after it was made or found valid: without a look at the network or the optimizer, which it may have changed
+  // while it was traced. None where the inputs are of other types.
   py::object run(const py::tuple& args) {
-    PyObject* const result = call(&PyTuple_GET_ITEM(args.ptr(), 0), PyTuple_GET_SIZE(args.ptr()), false);
+    PyObject* const result = call(&PyTuple_GET_ITEM(args.ptr(), 0), PyTuple_GET_SIZE(args.ptr()), false, false);
     if (result == nullptr && PyErr_Occurred()) throw py::error_already_set();
     return result == nullptr ? py::none() : py::reinterpret_steal<py::object>(result);
   }

@@ -28,7 +28,8 @@ Training::Training(py::object optimizer, const py::list& groups, const py::list&
   }
   for (const py::handle row : updates) {
     const py::tuple t = py::reinterpret_borrow<py::tuple>(row);
-    Update u{t[0].cast<int>(), t[1], {}, t[3].cast<int>(), {}, {}, 0};
+    Update u{t[0].cast<int>(), t[1], {}, t[3].cast<int>(), t[4], nullptr, {}, {}, 0};
+    if (!u.told.is_none()) u.chosen = static_cast<const bool*>(u.told.cast<py::array>().data());
     for (const py::handle part : py::reinterpret_borrow<py::tuple>(t[2])) {
       const py::tuple p = py::reinterpret_borrow<py::tuple>(part);
       u.kept.push_back({p[0], p[1], p[2]});
@@ -81,6 +82,7 @@ bool Training::advance() {
   py::object next;
   long long number = -1;
   for (Update& u : updates_) {
+    if (u.chosen != nullptr && !*u.chosen) continue;
     if (counts_) {
       if (u.done + 1 != number) {
         number = u.done + 1;

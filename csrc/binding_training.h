@@ -35,6 +35,8 @@ struct Update {
   py::object parameter;
   std::vector<std::array<py::object, 3>> kept;  // name, tensor, array: what is kept for the parameter
   int counted;                                  // which of the kernel's numbers is that of the optimizer's step, or -1
+  py::object told;                              // an array for the next line, or None
+  const bool* chosen;                           // whether the last run made it; null where every run does
 
   py::object state;  // the optimizer's for this parameter
   DictWatch watch;   // of the state

@@ -65,7 +65,7 @@ def _keep(caller: Caller, plan: Any) -> None:
     caller.plans = [plan, *(p for p in others if p not in same[STATES - 1 :])][:PLANS]
 
 
-def _renew(caller: Caller) -> None:
+def renew(caller: Caller) -> None:
     """Let plans be used again for which modules are as they were, as after eval() and train()."""
     for plan in caller.plans:
         if not plan.valid() and plan.info.watch.holds():
@@ -157,7 +157,7 @@ class Compiled(_Called):
         if any(isinstance(i, SymbolicTensor) for i in inputs):
             return adapted(self.network)(*inputs)
         tensors = _tensors(self.network, inputs)
-        _renew(self._caller)
+        renew(self._caller)
         result = self._call(tensors)
         if result is not NotImplemented:
             return result
@@ -193,8 +193,9 @@ def compile(network: Any, *, max_trips: int | None = None) -> Compiled:
 
     Parameters are shared with the network, so training and `load_state_dict` are seen by the next call. Changes of
     the module's structure, mode or attributes are noticed and lead to a new plan, as are changes of what its code
-    reads besides: globals, closures, attributes of classes, lists and dicts. What `forward` copies, as
-    `graphnet.tensor(array)` does, stays as it was.
+    reads besides: globals, closures, attributes of classes and objects, lists, dicts, arrays, and values of tensors
+    that its code looked at. A network that changes any of these itself is traced anew at every call, so that its code
+    runs as often as eagerly; buffers need no new trace.
 
     Args:
         network: a module, a graph or a function that `graphnet.trace` takes.
@@ -218,6 +219,7 @@ class _Update:
     def __init__(self, parameter: Parameter, group: dict[str, Any], memory: tuple[Array, ...]) -> None:
         self.parameter, self.group, self.memory = parameter, group, memory
         self.step = -1
+        self.chosen: Array | None = None  # whether the last run made it, where that is not certain
         self.numbers: tuple[float, ...] = ()
 
 
@@ -307,7 +309,7 @@ class TrainStep(_Called):
         if len(inputs) < 2:
             raise ArgumentTypeError(f"TrainStep: expects inputs and a target, got {len(inputs)} arguments")
         tensors = _tensors(self.network, inputs)
-        _renew(self._caller)
+        renew(self._caller)
         result = self._call(tensors)
         if result is not NotImplemented:
             return result  # type: ignore[no-any-return]
@@ -321,7 +323,8 @@ class TrainStep(_Called):
         if loss is None:
             raise GraphError("TrainStep: the network changed while a step was made ready")
         for update in plan.info.updates:
-            self.optimizer.advance(update.parameter)
+            if update.chosen is None or update.chosen:
+                self.optimizer.advance(update.parameter)
         self.optimizer.stepped = True
         self._push_numbers(plan.info)
         self._arm(plan)
@@ -364,10 +367,10 @@ class TrainStep(_Called):
         if shapes != [()]:
             what = f"one of shape {shapes[0]}" if len(shapes) == 1 else f"{len(shapes)} results"
             raise GradientError(f"TrainStep: a loss is one number, got {what}; reduce it with .mean() or .sum()")
-        reached: set[Any] = set()
+        reached: dict[Any, int | None] = {}
         gradient = traced.gradient(reached)
         # As in eager training, parameters that no gradient flows to are left as they are: no decay, no momentum.
-        numbers = {p: 1 + i for i, p in enumerate(traced.trained()) if p in reached}
+        numbers = {p: (1 + i, reached[p]) for i, p in enumerate(traced.trained()) if p in reached}
         gradient.structure = (0, numbers)
         return gradient
 
@@ -377,20 +380,20 @@ class TrainStep(_Called):
         updates = [_Update(p, group, self.optimizer.overwritten(p, group)) for p, group in self._chosen(found)]
         if not updates:
             raise GradientError("TrainStep: the loss depends on none of the optimizer's parameters")
-        gradients = [found[u.parameter] for u in updates]
+        gradients = [found[u.parameter][0] for u in updates]
         if self._max_grad_norm is not None:
             gradients = clip_norm(gradient, gradients, self._max_grad_norm)
         rows = []
         for u, operand in zip(updates, gradients):
             kept = [tensor for _, tensor in self._kept(u)]
-            rows.append(Update(self.optimizer.kernel, operand, (u.parameter, *kept)))
+            rows.append(Update(self.optimizer.kernel, operand, (u.parameter, *kept), found[u.parameter][1]))
             u.numbers = self.optimizer.numbers(u.parameter, u.group)
         source = add_updates(gradient, rows)
         graph = optimize(source)
         program = Program(graph, graph.outputs, 1, [u.numbers for u in updates])
         steps = program.updates()
         for number, update in enumerate(updates):
-            update.step = steps[number]
+            update.step, update.chosen = steps[number], program.chosen.get(number)
         plan = _callable(program, 0, guards)
         plan.info = _Info(_types(tensors), program, guards)
         plan.info.source, plan.info.updates, plan.info.trained = source, updates, set(found)
@@ -416,10 +419,12 @@ class TrainStep(_Called):
         plain = all(_is_plain(v) for g in optimizer.param_groups for k, v in g.items() if not k.startswith("param"))
         if None in varying.values() or not plain or type(optimizer).advance is not Optimizer.advance:
             return
+        if any(u.parameter in optimizer._unwritten for u in plan.info.updates):  # no gradient reached it yet
+            return
         rows = []
         for u in plan.info.updates:
             kept = tuple((name, tensor, tensor._values()) for name, tensor in self._kept(u))
-            rows.append((u.step, u.parameter, kept, varying[id(u.group)]))
+            rows.append((u.step, u.parameter, kept, varying[id(u.group)], u.chosen))
         plan.train(optimizer, optimizer.param_groups, rows, optimizer.counted)
 
 

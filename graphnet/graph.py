@@ -384,11 +384,12 @@ class Graph(ir.Graph):
         return explain(self, sizes)
 
     @collector_paused()
-    def gradient(self, reached: set[Any] | None = None) -> Graph:
+    def gradient(self, reached: dict[Any, int | None] | None = None) -> Graph:
         """The graph of the gradients of its output (see `graphnet.passes.differentiate`).
 
         Args:
-            reached: a set into which go the parameters and inputs that a gradient flows to.
+            reached: a dict into which go the parameters and inputs that a gradient flows to, and the number of the
+                output that tells whether one does, where only running tells; else None.
         """
         result = Graph(f"{self.name}.gradient")
         result._adopt(remove_dead(differentiate(self, reached)))

@@ -10,7 +10,7 @@ from types import CodeType, FrameType
 
 from graphnet.ir import Where
 
-__all__ = ["constructor_site", "is_inside", "raised_at", "stack_depth", "user_site", "warn"]
+__all__ = ["constructor_site", "is_inside", "raised_at", "stack_depth", "user_site", "warn", "warnings_given"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _USER = _PACKAGE + "cli" + os.sep  # the command line is a user of the library like any other
@@ -88,6 +88,16 @@ def stack_depth() -> int:
     return depth
 
 
+_given = 0
+
+
+def warnings_given() -> int:
+    """How many warnings there were so far, shown or not."""
+    return _given
+
+
 def warn(text: str, category: type[Warning]) -> None:
     """Give a warning that points at the user's line."""
+    global _given
+    _given += 1
     warnings.warn(text, category, stacklevel=stack_depth())

@@ -76,12 +76,9 @@ def run_kernel(
     """
     try:
         _run(_KERNELS[name], inputs, outputs, params)
-    except IndexError as error:
-        raise IndexOutOfRangeError(str(error)) from None
-    except ValueError as error:
-        raise ArgumentError(str(error)) from None
-    except TypeError as error:
-        raise DTypeError(str(error)) from None
+    except (IndexError, ValueError, TypeError) as error:
+        kinds = {IndexError: IndexOutOfRangeError, TypeError: DTypeError}
+        raise kinds.get(type(error), ArgumentError)(str(error)) from None
 
 
 def execute(op: Op, arrays: Sequence[Array], attrs: Mapping[str, Any], result: TensorType) -> Array:
@@ -199,8 +196,8 @@ class Program:
 
     The nodes that lead to `outputs` and to the graph's updates are computed in order; then the buffers are updated.
     Parameters and constants are read where they lie, so their values may change between runs; their memory may not.
-    Inputs are read where the caller has them, and outputs are written into new arrays, where that is possible. Random
-    keys are drawn anew before each run, in the graph's order, needed or not: an eager call draws as many.
+    Inputs are read where the caller has them, and outputs go into new arrays, where that is possible. Random keys are
+    drawn anew before each run, in the graph's order, needed or not: an eager call draws as many.
 
     Args:
         graph: a graph whose sizes are all numbers.
@@ -220,6 +217,7 @@ class Program:
         self._program = _core.Program()
         self._nodes: list[Node] = []  # of each step, for errors
         self._numbers = numbers
+        self.chosen: dict[int, Array] = {}  # number of an update -> whether the last run made it, if that is open
         self._fresh: list[tuple[Op, Node, Array]] = []  # sources that give another result at every run
         self._stacks: dict[Value, int] = {}
         self._updated: list[Any] = list(graph.updates)
@@ -317,8 +315,16 @@ class Program:
         if op.overwrites is not None:
             number: Any = node.attrs["number"]
             memory = tuple(arrays[op.overwrites :])
-            step = self._add(node, op.kernel, tuple(arrays[: op.overwrites]), memory, self._numbers[number])
+            if op.chosen:
+                self.chosen[number] = np.empty((), np.bool_)
+                self._copy(node, arrays[op.overwrites - 1], self.chosen[number])
+                branch = self._open(node, self._program.open_branch(self.chosen[number]))
+            given = tuple(arrays[: op.overwrites - op.chosen])
+            step = self._add(node, op.kernel, given, memory, self._numbers[number])
             self._program.note_update(number, step)
+            if op.chosen:
+                self._program.middle(branch, None)
+                self._program.close(branch)
             return
         out = self._array(result)
         if op.zeroed:

@@ -2,35 +2,42 @@
 
 Compiled networks look at these before every run (`graphnet.program.Guards`), so that none runs with what was there
 when it was traced. Found by names in the code that `forward` leads to; what the library or an installed package reads
-is left out.
+is left out. What tracing itself saw, such as an array that `graphnet.tensor` copied, `graphnet.tensor.witness` tells.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import sysconfig
-from collections.abc import Iterator
-from types import CodeType, FunctionType, MethodType, ModuleType
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
+
+import numpy as np
 
 from graphnet.nn import Module
 from graphnet.places import is_inside
+from graphnet.tensor import Tensor
 
 __all__ = ["reads"]
 
 _NONE: dict[Any, Any] = {}
 _CALL = frozenset({"forward", "__call__"})
-_LARGEST = 256  # entries of a list or dict that is looked at
+_LARGEST = 1 << 16  # entries of a list or dict that is looked at
+_SMALL = 1 << 16  # bytes of an array that is compared even where a tensor shares its memory
 _FOREIGN = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _Row = tuple[Any, Any, Any]
 
 
-def reads(*roots: Any) -> list[_Row]:
+def reads(*roots: Any, shared: Callable[[Any], bool] = lambda array: False) -> list[_Row]:
     """Rows of (holder, key, value): a dict's entry, a class's attribute, a closure's cell, what a list or dict holds.
 
     Args:
         roots: the network, and what is called with its result.
+        shared: whether a tensor has an array's memory: then it is where writes are seen, and not read by the code.
 
     Example:
         >>> from graphnet.reads import reads
@@ -40,10 +47,14 @@ def reads(*roots: Any) -> list[_Row]:
         >>> [(key, value) for holder, key, value in reads(network)]
         [('scale', [2.0]), (None, (2.0,))]
     """
-    found = _Reads()
-    for root in roots:
-        found.value(root, frozenset())
-    return list(found.rows.values())
+    names = frozenset[str]()
+    while True:
+        found = _Reads(shared, names)
+        for root in roots:
+            found.value(root, names)
+        if found.names <= names:
+            return list(found.rows.values())
+        names |= found.names  # a function may read what it is given: attributes of what was found before it
 
 
 def _own(file: Any) -> bool:
@@ -60,8 +71,16 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
         stack.extend(part for part in code.co_consts if isinstance(part, CodeType))
 
 
+def _names(code: CodeType) -> Iterator[str]:
+    """The names in a function's code, also those that it may give to getattr."""
+    yield from code.co_names
+    yield from (text for text in code.co_consts if isinstance(text, str) and text.isidentifier())
+
+
 class _Reads:
-    def __init__(self) -> None:
+    def __init__(self, shared: Callable[[Any], bool], names: frozenset[str]) -> None:
+        self.shared, self.known = shared, names
+        self.names: set[str] = set()  # in the code of functions
         self.rows: dict[tuple[int, Any], _Row] = {}
         self.seen: dict[int, Any] = {}  # what was looked at, kept so that no other thing gets its id
         self.classes: dict[type, frozenset[str]] = {}
@@ -73,8 +92,14 @@ class _Reads:
         """Look at a value whose attributes of these names may be read."""
         if value is None or isinstance(value, (bool, int, float, str)):
             return
-        if isinstance(value, (list, tuple, dict)) and len(value) <= _LARGEST:
+        if isinstance(value, (list, tuple, dict, set, frozenset, deque)) and len(value) <= _LARGEST:
             self.container(value, names)
+        elif isinstance(value, Tensor):
+            if value._array is not None:
+                self.note(value, None, value._array)
+        elif isinstance(value, np.ndarray):
+            if value.nbytes <= _SMALL or not self.shared(value):
+                self.note(value, None, np.array(value, order="C"))
         elif isinstance(value, Module):
             self.modules(value)
         elif isinstance(value, functools.partial):
@@ -90,8 +115,8 @@ class _Reads:
                 self.attributes(vars(value), vars(value), names)
         elif isinstance(value, type):
             self.cls(value, names)
-        elif self.cls(type(value), names) and isinstance(getattr(value, "__dict__", None), dict):
-            self.attributes(vars(value), vars(value), names)
+        else:
+            self.instance(value, names)
 
     def container(self, value: Any, names: frozenset[str]) -> None:
         """Look at a list, tuple or dict and what it holds."""
@@ -99,12 +124,26 @@ class _Reads:
             return
         self.seen[id(value)] = value
         items = list(value.values()) if isinstance(value, dict) else list(value)
-        if type(value) is list:
+        if isinstance(value, (list, set, deque)):
             self.note(value, None, tuple(items))
-        elif type(value) is dict:
+        elif isinstance(value, dict):
             self.note(value, None, tuple(part for pair in value.items() for part in pair))
         for item in items:
             self.value(item, names)
+
+    def instance(self, value: Any, names: frozenset[str]) -> None:
+        """Look at what is read of an object, and of its class if that is the user's."""
+        cls = type(value)
+        self.cls(cls, names)
+        if cls.__module__.partition(".")[0] == "graphnet":
+            return
+        if isinstance(getattr(value, "__dict__", None), dict):
+            self.attributes(vars(value), vars(value), names)
+        for name in names:
+            if isinstance(inspect.getattr_static(cls, name, None), MemberDescriptorType) and hasattr(value, name):
+                part = getattr(value, name)
+                self.note(value, name, part)
+                self.value(part, names)
 
     def attributes(self, holder: Any, fields: Any, names: frozenset[str]) -> None:
         """Look at those entries of a module's, class's or object's dict that are read."""
@@ -119,7 +158,8 @@ class _Reads:
         if id(function) in self.seen or not _own(function.__code__.co_filename):
             return
         self.seen[id(function)] = function
-        names = frozenset(name for code in _codes(function.__code__) for name in code.co_names)
+        names = self.known.union(name for code in _codes(function.__code__) for name in _names(code))
+        self.names |= names
         for name in names & function.__globals__.keys():
             value = function.__globals__[name]
             if not isinstance(value, ModuleType):
@@ -175,9 +215,9 @@ class _Reads:
             codes = [
                 f.__code__ for f in map(_plain, found) if isinstance(f, FunctionType) and _own(f.__code__.co_filename)
             ]
-            new = frozenset(name for code in codes for part in _codes(code) for name in part.co_names) - names
-        self.cls(cls, names)
-        return _CALL if names == _CALL else names
+            new = frozenset(name for code in codes for part in _codes(code) for name in _names(part)) - names
+        self.cls(cls, names | self.known)
+        return _CALL if names == _CALL else names | self.known
 
 
 def _plain(value: Any) -> Any:

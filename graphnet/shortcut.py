@@ -7,17 +7,19 @@ For networks so small that most of an eager call is Python.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
-from graphnet.compile import Compiled
+from graphnet.compile import Compiled, renew
 from graphnet.errors import GraphnetError
 from graphnet.ir import Graph, Value
 from graphnet.nn import Module
 from graphnet.nn.changes import structure_version
 from graphnet.nn.registry import entries
 from graphnet.ops import TABLE
+from graphnet.places import warnings_given
 from graphnet.tensor import Tensor
 
 __all__ = ["Shortcut"]
@@ -45,10 +47,16 @@ class Shortcut:
 
     def __call__(self, module: Module, args: tuple[Any, ...]) -> Any:
         """The result, or NotImplemented where the call is to be made as ever."""
+        if sys.getprofile() is not None or sys.gettrace() is not None:  # which sees what is called
+            return NotImplemented
+        version = structure_version()
         if self._compiled is not None:
             for cls, forward in self._classes:
                 if cls.forward is not forward:
                     return NotImplemented
+            if version != self._version:
+                renew(self._compiled._caller)  # it may have been another module that changed
+                self._version = version
             try:
                 result = self._compiled._call(args)
             except GraphnetError:  # the eager call tells it in its own words
@@ -56,8 +64,9 @@ class Shortcut:
             if result is not NotImplemented:
                 result._origin = self._origin
                 return result
-        version = structure_version()
-        if version != self._version:
+            if not any(plan.valid() for plan in self._compiled._caller.plans):
+                self._begin(version)
+        elif version != self._version:
             self._begin(version)
         self._calls += 1
         if self._refused or self._calls < PATIENCE:
@@ -71,7 +80,10 @@ class Shortcut:
         classes = _library_classes(module)
         if classes is None or len(args) != 1 or type(args[0]) is not Tensor or self._made == PROGRAMS:
             return NotImplemented
+        warned = warnings_given()
         eager = module(*args)
+        if warnings_given() != warned:  # it may do so every time
+            return eager
         compiled = Compiled(module) if self._compiled is None else self._compiled
         try:
             result = compiled._prepare(args)

@@ -11,16 +11,16 @@ import numpy as np
 from graphnet import export
 from graphnet.collector import collector_paused
 from graphnet.dtypes import DType, as_dtype, float32
-from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, TraceError, kind_of
+from graphnet.errors import ArgumentError, ArgumentTypeError, GraphError, GraphnetError, TraceError, kind_of
 from graphnet.graph import Graph
 from graphnet.ir import TensorType
 from graphnet.nn import Module, Parameter
 from graphnet.nn.naming import warn_unreached
-from graphnet.places import raised_at
 from graphnet.tensor import SymbolicTensor, Tensor, check_tensor, enable_grad, state
 from graphnet.tensor.adaptation import UndecidedError, adapted, learn
 from graphnet.tensor.axes import dims_of
 from graphnet.tensor.control import check_limit
+from graphnet.tensor.locating import locate
 
 __all__ = ["Spec", "forward_graph", "graph_for", "summary", "trace"]
 
@@ -119,12 +119,8 @@ def _traced(
     state.tracer, state.module, state.scope, state.hint, state.max_trips = tracer, None, None, None, max_trips
     try:
         result = adapted(network)(*tensors, **settings)
-    except UndecidedError:
-        raise
-    except TraceError as error:
-        where = raised_at(error)
-        if where is not None and str(where) not in str(error):
-            error.args = (f"{where}: {error}",)
+    except GraphnetError as error:
+        locate(error, None)
         raise
     finally:
         state.tracer, state.module, state.scope, state.hint, state.max_trips = outer

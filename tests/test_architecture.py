@@ -68,9 +68,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "trace": {"collector", "errors", "dtypes", "ir", "places", "tensor", "nn", "export", "graph"},
     "notebook": {"export", "keys", "tensor", "nn", "graph", "trace"},
-    "shortcut": {"errors", "ir", "ops", "tensor", "nn", "compile"},
-    "reads": {"nn", "places"},
-    "specialize": {"program", "reads", "errors", "ir", "passes", "nn", "graph", "trace"},
+    "shortcut": {"errors", "ir", "ops", "places", "tensor", "nn", "compile"},
+    "reads": {"nn", "places", "tensor"},
+    "specialize": {"program", "reads", "errors", "ir", "passes", "tensor", "nn", "graph", "trace"},
     "compile": {
         "collector",
         "explain",

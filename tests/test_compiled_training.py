@@ -130,3 +130,102 @@ ACTIVATION = nn.ReLU()
 def test_changes_between_steps_are_seen(name: str) -> None:
     net = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
     compare(net, momentum, CHANGES[name])
+
+
+class Branching(nn.Module):
+    """A layer for each of two branches, one before them that only one uses, one for the rest of a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before, self.first, self.second, self.repeated = (nn.Linear(4, 4) for _ in range(4))
+
+    def forward(self, x: Any) -> Any:
+        y = self.first(self.before(x)) if x[0, 0] > 0 else self.second(x)
+        n = x[0, 1] * 1
+        while n > 0:
+            y = self.repeated(y).tanh() if n < 3 else y + self.second.weight.sum() * 0.1
+            n = n - 1
+        return y
+
+
+class Overwritten(nn.Module):
+    """What a loop starts from is not reached where it makes a trip; what it swaps is, in turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x: Any) -> Any:
+        y, a, b = self.first(x), self.second(x), self.third(x)
+        n = x[0, 1] * 1
+        while n > 0:
+            y, a, b = x * 2, b, a
+            n = n - 1
+        return y + a
+
+
+class Product(nn.Module):
+    """A product of weights that only one branch uses: its gradients are products outside the branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = (nn.Parameter(gn.rand(4, 4)) for _ in range(2))
+        self.other = nn.Linear(4, 4)
+
+    def forward(self, x: Any) -> Any:
+        both = self.left @ self.right
+        return x @ both if x[0, 0] > 0 else self.other(x)
+
+
+OPTIMIZERS: dict[str, Callable[[Any], gn.optim.Optimizer]] = {
+    "momentum": momentum,
+    "dampening": lambda p: gn.optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.1),
+    "Adam": lambda p: gn.optim.Adam(p, lr=0.01, weight_decay=0.1),
+    "AdamW": lambda p: gn.optim.AdamW(p, lr=0.01, amsgrad=True),
+    "RMSprop": lambda p: gn.optim.RMSprop(p, lr=0.01, momentum=0.9, weight_decay=0.1),
+    "Adagrad": lambda p: gn.optim.Adagrad(p, lr=0.01, lr_decay=0.1, weight_decay=0.1),
+}
+
+
+@pytest.mark.parametrize("network", [Branching, Overwritten, Product])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_what_a_run_does_not_reach_is_left_alone(network: type[nn.Module], name: str, clip: float | None) -> None:
+    gn.manual_seed(0)
+    random = np.random.default_rng(1)
+    pair = [(net := network().double()), copy.deepcopy(net)]
+    ours, theirs = (OPTIMIZERS[name](n.parameters()) for n in pair)
+    step = gn.TrainStep(pair[0], nn.MSELoss(), ours, max_grad_norm=clip)
+    for first, second in ((-1, -1), (-1, -1), (1, -1), (1, 0.5), (-1, 4), (1, 1.5), (-1, -1), (1, 4), (-1, 2)):
+        x, y = gn.tensor(random.normal(size=(3, 4))), gn.tensor(random.normal(size=(3, 4)))
+        x[0, 0], x[0, 1] = first, second
+        theirs.zero_grad()
+        expected = nn.functional.mse_loss(pair[1](x), y)
+        expected.backward()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(pair[1].parameters(), clip)
+        theirs.step()
+        assert step(x, y).item() == pytest.approx(expected.item(), rel=1e-9)
+        for a, b in zip(pair[0].parameters(), pair[1].parameters()):
+            np.testing.assert_allclose(a.detach(), b.detach(), rtol=1e-9, atol=1e-9)
+        states = [optimizer.state_dict()["state"] for optimizer in (ours, theirs)]
+        assert states[0].keys() == states[1].keys()
+        assert all(states[0][k].get("step") == states[1][k].get("step") for k in states[0])
+
+
+def test_a_gradient_graph_tells_what_was_reached_where_it_is_asked() -> None:
+    net = Overwritten()
+    traced = gn.trace(lambda x: net(x).sum(), (3, 4))
+    assert len(traced.gradient().outputs) == 1 + 6 + 1
+    reached: dict[Any, int | None] = {}
+    graph = traced.gradient(reached)
+    assert len(graph.outputs) == 1 + 6 + 1 + 6 + 1  # x is only reached where a loop makes a trip
+    x = gn.ones(3, 4)
+    for trips in (0.0, 1.0, 2.0):
+        x[0, 1] = trips
+        told = graph(x)
+        at = [reached[layer.weight] for layer in (net.first, net.second, net.third)]
+        assert [bool(told[i]) for i in at] == [trips == 0, trips != 1, trips == 1]  # type: ignore[index]
+    plain: dict[Any, int | None] = {}
+    gn.trace(lambda x: net.first(x).sum(), (3, 4)).gradient(plain)
+    assert plain[net.first.weight] is None and net.second.weight not in plain

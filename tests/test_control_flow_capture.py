@@ -203,10 +203,40 @@ def assigned_elements(x: Any) -> Any:
     return y
 
 
+def walrus(x: Any) -> Any:
+    while (s := x.abs().sum()) > 1:
+        if s > 20:
+            x = x / 4
+            continue
+        x = x / 2
+    y = (t := x.sum()) * 2 + t
+    if (m := y.max()) > 0.5:
+        return x * m
+    if (n := y.min()) < -0.5:
+        return x * n * s
+    return x + t
+
+
+def nested_conditional_expressions(x: Any) -> Any:
+    y = (x * 2 if x.max() > 1 else x * 3) if (x.sum() if x.min() > 0 else x.mean()) > 0 else x - 1
+    return -y if y.sum() > 4 else y if y.sum() > 2 else y * y
+
+
+def built_in_functions(x: Any) -> Any:
+    low, high = min(x.sum(), x.mean(), 2.0), max([x.max(), x.min()])
+    while max(x.abs().sum(), 0.5) > 1:
+        x = x / 2
+    if bool(high > 0.1) and any(v > 0.5 for v in (low, high)):
+        x = x * low
+    if all([x.sum() > 0, high < 100, True]):
+        x = x + high
+    return x * max(low, high) + min(1, 2)
+
+
 FUNCTIONS = [
     breaking, continuing, early, early_in_a_loop, early_in_a_while, nested, elif_chain, logical, in_place, unrolled,
     python_conditions, helped, local_functions, swapped, number_kept_apart, chosen_index, with_else, with_no_grad,
-    items, assigned_elements,
+    items, assigned_elements, walrus, nested_conditional_expressions, built_in_functions,
 ]  # fmt: skip
 
 
@@ -404,7 +434,11 @@ def converted(x: Any) -> Any:
 
 
 def generated(x: Any) -> Any:
-    return x if any(v > 0 for v in x) else -x
+    def rows() -> Any:
+        for row in x:
+            yield row if row.sum() > 0 else -row
+
+    return sum(rows())
 
 
 def broken_else(x: Any) -> Any:
@@ -425,8 +459,8 @@ def aliased(x: Any) -> Any:
     return view + y.sum()
 
 
-def walrus(x: Any) -> Any:
-    while (s := x.sum()) > 1:
+def walrus_in_a_condition_of_a_condition(x: Any) -> Any:
+    if x.sum() > 1 and (s := x.max()) > 1:
         x = x / s
     return x
 
@@ -457,7 +491,10 @@ def dropped(x: Any) -> Any:
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "walrus": (walrus, r"could not be captured \(SyntaxError: it has an assignment expression"),
+    "walrus": (
+        walrus_in_a_condition_of_a_condition,
+        r"could not be captured \(SyntaxError: it has an assignment expression",
+    ),
     "nonlocal": (inner_nonlocal, r"could not be captured \(SyntaxError: .*global or nonlocal"),
     "random": (random_numbers, "random numbers are drawn in a `while`"),
     "dropout": (dropped, "random numbers are drawn in a `while`"),
@@ -479,7 +516,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "text": (number_to_text, "mode is 'b'.* after the `then` branch"),
     "shape of the condition": (ambiguous, r"condition has shape \(2, 3\)"),
     "float": (converted, "not known while a graph is made"),
-    "generator": (generated, "could not be captured"),
+    "generator": (generated, "could not be captured .*generators are not supported"),
     "else after break": (broken_else, r"could not be captured.*while/else"),
     "alias": (aliased, r"overwritten in place|shares its memory"),
 }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import graphnet as gn
+from graphnet import nn
 
 # ruff: noqa: RET503, RET505 - what the tests are about
 
@@ -120,6 +121,31 @@ def test_code_without_source_is_told_what_to_write() -> None:
     with pytest.raises(gn.TraceError, match=r"<string>:2.* code of exec\(\).*write gn.while_loop") as caught:
         gn.compile(space["f"])(gn.ones(2))
     assert "tf." not in str(caught.value)
+
+
+def test_a_class_without_source_or_module_is_told_its_file_and_line() -> None:
+    space: dict[str, Any] = {}
+    text = "class Made(nn.Module):\n    def forward(self, x):\n        return x if x.sum() > 0 else -x"
+    exec(compile(text, "<made>", "exec"), {"nn": nn}, space)
+    with pytest.raises(gn.TraceError, match=r"^<made>:3: .*could not be captured \(there is none for code of exec"):
+        gn.trace(space["Made"](), (2,))
+
+
+def test_conditions_asked_for_by_code_that_is_not_rewritten_are_refused() -> None:
+    class Signed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(gn.ones(2))
+
+        @property
+        def positive(self) -> Any:
+            return self.weight if self.weight.sum() > 0 else -self.weight
+
+        def forward(self, x: Any) -> Any:
+            return x * self.positive
+
+    with pytest.raises(gn.TraceError, match=r"test_control_flow_returns\.py:\d+: .*not rewritten, such as a property"):
+        gn.trace(Signed(), (2,))
 
 
 def test_sizes_that_code_checks_or_prints_are_numbers() -> None:

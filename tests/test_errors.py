@@ -6,6 +6,7 @@ import copy
 import inspect
 import pickle
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -472,3 +473,63 @@ def test_errors_survive_pickling() -> None:
 def test_errors_say_a_or_an(value: Any, told: str) -> None:
     with pytest.raises(gn.ArgumentTypeError, match=f"expects an optimizer, got {told}$"):
         gn.TrainStep(nn.Linear(1, 1), nn.MSELoss(), value)
+
+
+class Around(nn.Module):
+    """A layer behind another one, one level down, or a function in its place."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.first, self.layer = nn.Linear(5, 5), layer if isinstance(layer, nn.Module) else None
+        self.function = layer
+
+    def forward(self, x: Any) -> Any:
+        return self.function(self.first(x))
+
+
+CHECKED = {
+    "BatchNorm1d": (lambda: nn.BatchNorm1d(7), "batch_norm: running_mean has shape"),
+    "LayerNorm": (lambda: nn.LayerNorm(7), r"layer_norm: expects an input of shape \(\*, 7\), got"),
+    "RMSNorm": (lambda: nn.RMSNorm(7), "rms_norm: expects an input of shape"),
+    "Embedding": (lambda: nn.Embedding(3, 4), "embedding: expects whole numbers, got float32"),
+    "PReLU": (lambda: nn.PReLU(7), "prelu: the weight has 7 elements and the input 5 channels"),
+    "Softmax": (lambda: nn.Softmax(dim=5), "softmax: axis 5 is out of range"),
+    "Flatten": (lambda: nn.Flatten(3), "flatten: axis 3 is out of range"),
+    "Unflatten": (lambda: nn.Unflatten(1, (2, 3)), ".*(size 5, which is not|expects 6\\*N elements, got 5\\*N)"),
+}
+CALLS = {
+    "eager": lambda net: net(gn.ones(4, 5)),
+    "traced": lambda net: gn.trace(net, ("N", 5)),
+    "compiled": lambda net: gn.compile(net)(gn.ones(4, 5)),
+}
+
+
+@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize("name", CHECKED)
+def test_checks_inside_a_layer_tell_path_class_and_place(name: str, way: str) -> None:
+    make, text = CHECKED[name]
+    place = rf"^outer\.layer \({name}, .*test_errors\.py:\d+\): "
+    with pytest.raises(gn.GraphnetError, match=place + text) as caught:
+        CALLS[way](nn.Sequential(OrderedDict(outer=Around(make()))))
+    if isinstance(caught.value, gn.ShapeError):
+        assert "the output of outer.first (Linear" in str(caught.value)
+
+
+@pytest.mark.parametrize("way", CALLS)
+def test_checks_inside_a_function_tell_the_line_and_the_module_around_it(way: str) -> None:
+    net = nn.Sequential(OrderedDict(outer=Around(lambda x: nn.functional.dropout(x, 2.0))))
+    with pytest.raises(
+        gn.ArgumentError, match=r"^dropout \(.*test_errors\.py:\d+\) in outer \(Around, .*\): the prob"
+    ) as e:
+        CALLS[way](net)
+    assert str(e.value).count("test_errors.py") == 2
+    if way != "eager":  # of which Python itself tells the line
+        with pytest.raises(gn.ArgumentError, match=r"^dropout \(.*test_errors\.py:\d+\): the probability"):
+            CALLS[way](lambda x: nn.functional.dropout(x, 2.0))
+
+
+def test_sizes_that_only_fit_where_they_are_none_do_not_fit() -> None:
+    with pytest.raises(gn.ShapeError, match=r"expects 6\*N elements, got 5\*N"):
+        gn.trace(lambda x: x.reshape(x.shape[0], 2, 3), ("N", 5))
+    with pytest.raises(gn.ShapeError, match=r"axis -1 has sizes N and 2\*N"):
+        gn.trace(lambda x: x + gn.cat([x, x]), ("N",))

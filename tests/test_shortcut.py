@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -148,3 +150,40 @@ def test_results_are_the_callers_own() -> None:
         assert gn.equal(first, kept + 1) and gn.equal(net(x), kept)
     del net
     gc.collect()
+
+
+def test_what_looks_at_calls_and_warnings_sees_them_all() -> None:
+    x, seen = gn.randn(5, 3), list[str]()
+    net = warmed(mlp(), x)
+    assert shortened(net)
+
+    def profile(frame: Any, event: str, argument: Any) -> None:
+        if event == "call" and frame.f_code.co_name == "forward":
+            seen.append(frame.f_code.co_name)
+
+    with gn.no_grad():
+        sys.setprofile(profile)
+        try:
+            net(x)
+        finally:
+            sys.setprofile(None)
+    assert len(seen) == 4
+    implicit = nn.Sequential(nn.Linear(3, 2), nn.Softmax())
+    with warnings.catch_warnings(record=True) as given, gn.no_grad():
+        warnings.simplefilter("always")
+        for _ in range(2 * PATIENCE):
+            implicit(x)
+    assert len(given) == 2 * PATIENCE
+
+
+def test_modules_that_are_made_later_leave_the_program() -> None:
+    x = gn.randn(5, 3)
+    net = warmed(mlp(), x)
+    program = net.__dict__["_fast"]._compiled
+    nn.Sequential(nn.Linear(3, 4), nn.Tanh()).eval()
+    with gn.no_grad():
+        net(x)
+    assert net.__dict__["_fast"]._compiled is program and program._graphs.traces == 1
+    net[1].register_forward_hook(lambda module, arguments, output: output + 1)
+    with gn.no_grad():
+        assert gn.allclose(net(x), net[2](net[0](x).relu() + 1))

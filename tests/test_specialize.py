@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -202,3 +204,42 @@ def test_plans_of_one_type_are_few() -> None:
         net[1].negative_slope = number / 10
         assert gn.allclose(fast(x), net(x))
     assert len(fast._caller.plans) <= 4
+
+
+def test_modules_that_are_made_later_lead_to_no_new_trace() -> None:
+    net, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), gn.rand(2, 3)
+    fast = gn.compile(net)
+    step = gn.TrainStep(net, nn.MSELoss(), gn.optim.SGD(net.parameters(), lr=0.1))
+    fast(x), step(x, x)
+    other: Any = nn.Sequential(nn.LazyLinear(3))
+    for change in (
+        lambda: copy.deepcopy(net).eval(),
+        lambda: pickle.loads(pickle.dumps(net)).double(),
+        lambda: other(x),
+        lambda: other.eval(),
+        lambda: other.requires_grad_(False),
+        lambda: other.register_forward_hook(lambda *_: None).remove(),
+        lambda: setattr(other, "more", nn.Linear(3, 3)),
+        lambda: delattr(other, "more"),
+        lambda: nn.Parameter(x).requires_grad_(False),
+        lambda: gn.compile(other)(x),
+    ):
+        change()
+        fast(x), step(x, x)
+    fast(x), step(x, x)
+    assert fast._graphs.traces == step._graphs.traces == 1
+    net.append(other)  # and is part of it from now on
+    assert gn.allclose(fast(x), net(x))
+    other[0].bias = None
+    assert gn.allclose(fast(x), net(x))
+    other[0].register_forward_hook(lambda module, arguments, output: output * 2)
+    assert gn.allclose(fast(x), net(x))
+
+
+def test_an_attribute_that_is_deleted_is_noticed() -> None:
+    net, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), gn.rand(2, 3)
+    fast = gn.compile(net)
+    net[1].forward = lambda x: x.tanh()
+    assert gn.allclose(fast(x), net(x))
+    del net[1].forward
+    assert gn.allclose(fast(x), net(x))

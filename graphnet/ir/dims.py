@@ -327,7 +327,7 @@ class Unifier:
             ((symbols, factor),) = terms.items()
             size, rest = divmod(-constant, factor)
             if len(symbols) == 1:
-                if rest or size < 0:
+                if rest or size < 0 or (not size and 0 not in (a, b)):  # 5 N == 6 N is a mistake, not an empty N
                     return False
                 self.values[symbols[0]] = size
                 return True

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.errors import ArgumentTypeError, IndexOutOfRangeError, kind_of
+from graphnet.errors import ArgumentTypeError, GraphnetError, IndexOutOfRangeError, kind_of
 from graphnet.nn.module import Module, enter
 from graphnet.nn.parameter import Parameter
 from graphnet.nn.registry import books
 from graphnet.nn.showing import Text
+from graphnet.tensor.locating import locate
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
 from graphnet.whole import whole
@@ -177,6 +178,9 @@ class Sequential(_Ordered):
                         return input
                     inside.discard(id(state.module))
                     items, state.scope, state.module = outer.pop()
+        except GraphnetError as error:
+            locate(error, state.scope, (input,))
+            raise
         finally:
             if outer:
                 _, state.scope, state.module = outer[0]

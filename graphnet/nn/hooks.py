@@ -28,13 +28,13 @@ class Hook(NamedTuple):
 class RemovableHandle:
     """Takes a hook away: by `remove()`, or at the end of a with block."""
 
-    def __init__(self, hooks: dict[int, Hook], id: int) -> None:
-        self._hooks, self.id = hooks, id
+    def __init__(self, hooks: dict[int, Hook], id: int, born: int) -> None:
+        self._hooks, self.id, self._born = hooks, id, born
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
         if self._hooks.pop(self.id, None) is not None:
-            restructured()
+            restructured(self._born)
 
     def __enter__(self) -> RemovableHandle:
         return self
@@ -44,7 +44,7 @@ class RemovableHandle:
 
 
 def add_hook(
-    hooks: dict[int, Hook], function: Any, prepend: bool, with_kwargs: bool, always_call: bool = False
+    module: Any, hooks: dict[int, Hook], function: Any, prepend: bool, with_kwargs: bool, always_call: bool = False
 ) -> RemovableHandle:
     """Enter a hook, behind the others or before them.
 
@@ -62,8 +62,9 @@ def add_hook(
         hooks.update(others)
     else:
         hooks[key] = hook
-    restructured()
-    return RemovableHandle(hooks, key)
+    born = module.__dict__.get("_born", 0)
+    restructured(born)
+    return RemovableHandle(hooks, key, born)
 
 
 def run_hooked(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphnet.device import check_device
 from graphnet.dtypes import DType, as_dtype, float32, float64
-from graphnet.errors import ArgumentTypeError, DTypeError, kind_of
+from graphnet.errors import ArgumentTypeError, DTypeError, GraphnetError, kind_of
 from graphnet.ir import Scope
 from graphnet.nn.changes import restructured
 from graphnet.nn.hooks import Hook, RemovableHandle, add_hook, run_hooked
@@ -24,6 +24,7 @@ from graphnet.nn.state import LoadResult, load_into
 from graphnet.places import constructor_site
 from graphnet.tensor.adaptation import adapted
 from graphnet.tensor.core import Base, check_tensor
+from graphnet.tensor.locating import locate
 from graphnet.tensor.state import state
 from graphnet.tensor.tensor import Tensor
 
@@ -69,7 +70,7 @@ class Module(Registry):
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         cls._library_class = cls.__module__.partition(".")[0] == "graphnet"
-        cls._library = cls.forward.__module__.partition(".")[0] == "graphnet"
+        cls._library = (getattr(cls.forward, "__module__", None) or "").partition(".")[0] == "graphnet"
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; subclasses define it."""
@@ -106,6 +107,9 @@ class Module(Registry):
             else:
                 forward = self.forward if self._library or state.tracer is None else adapted(self.forward)
                 result = forward(*args, **kwargs) if kwargs or len(args) != 1 else forward(args[0])
+        except GraphnetError as error:
+            locate(error, state.scope, args)
+            raise
         except RecursionError as error:
             told = too_deep(error, Module.__call__.__code__) if parent is None else None
             if told is None:
@@ -137,7 +141,7 @@ class Module(Registry):
             >>> layer(gn.ones(2)), handle.remove()
             (tensor([0., 0.]), None)
         """
-        return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
+        return add_hook(self, self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -162,7 +166,7 @@ class Module(Registry):
             >>> layer(gn.ones(2)), handle.remove(), layer(gn.ones(2))
             (tensor([2., 2.]), None, tensor([1., 1.]))
         """
-        return add_hook(self._forward_hooks, hook, prepend, with_kwargs, always_call)
+        return add_hook(self, self._forward_hooks, hook, prepend, with_kwargs, always_call)
 
     def _shown_as(self) -> str:
         return type(self).__name__
@@ -175,6 +179,8 @@ class Module(Registry):
             if not isinstance(value, np.ndarray):
                 return value
             if value.dtype.kind == "f" and (wanted is not None or value.dtype not in (np.float32, np.float64)):
+                if state.witness is not None:
+                    state.witness.array(value)
                 value = value.astype((wanted or float32).dtype, copy=False)
             try:
                 tensor = check_tensor("input", value)
@@ -319,7 +325,7 @@ class Module(Registry):
         return flattened(self, super().__reduce_ex__(protocol))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_names", "_fast")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_born", "_names", "_fast")}
 
     # -- text ---------------------------------------------------------------------------------------------
 
@@ -365,4 +371,4 @@ def _forget(module: Any) -> None:
     for name in [name for name in module.__dict__ if isinstance(getattr(Module, name, None), Book)]:
         del module.__dict__[name]
     module.__dict__.pop("_called", None)
-    restructured()
+    restructured(module._born)

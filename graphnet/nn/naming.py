@@ -164,7 +164,9 @@ def warn_unreached(module: Any, reached: Container[Any] = ()) -> None:
 
 
 def _unknown(module: Any, reached: Container[Any]) -> bool:
-    return any(p is not None and p._lazy is not None and p not in reached for p in module._parameters.values())
+    return any(
+        p is not None and p._lazy is not None and p not in reached for p in entries(module, "_parameters").values()
+    )
 
 
 def too_deep(error: RecursionError, call: CodeType) -> DepthError | None:

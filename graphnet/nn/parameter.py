@@ -11,7 +11,7 @@ from graphnet import ir, samples
 from graphnet.dtypes import DType
 from graphnet.errors import ArgumentTypeError, GraphnetError, ShapeError, UninitializedError
 from graphnet.ir import Shape, Symbol, TensorType, Unifier, render_shape
-from graphnet.nn.changes import noted, restructured
+from graphnet.nn.changes import birth, noted
 from graphnet.program import aligned_empty, tensor_maker
 from graphnet.tensor import printing
 from graphnet.tensor.core import Array, check_tensor, initialize
@@ -48,9 +48,16 @@ class Lazy:
 class StateTensor(Tensor):
     """A tensor that is part of a module's state; its sizes may become known later."""
 
-    __slots__ = ("_lazy",)
+    __slots__ = ("_born", "_lazy")
 
+    _born: int
     _lazy: Lazy | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Note when it was born."""
+        new = object.__new__(cls)
+        new._born = birth()
+        return new
 
     def _take(self, what: str, data: Any) -> None:
         """Become a tensor over the memory of the data."""
@@ -70,7 +77,9 @@ class StateTensor(Tensor):
             like._lazy = None
             like._begin()
             maker = _makers[cls, dtype] = tensor_maker(like)
-        return maker(array)  # type: ignore[no-any-return]
+        made: Self = maker(array)
+        made._born = birth()
+        return made
 
     @classmethod
     def lazy(cls, shape: Shape, dtype: DType, fill: Any, owner: Any, depends: Shape = ()) -> Self:
@@ -223,7 +232,6 @@ class Parameter(StateTensor, ir.Parameter):
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         self._take("Parameter", data)
         super().requires_grad_(requires_grad)
-        restructured()
 
     def _begin(self) -> None:
         self._requires_grad = True

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphnet.errors import ArgumentTypeError, RegistrationError, TraceError, kind_of
-from graphnet.nn.changes import noted, restructured
+from graphnet.nn.changes import birth, noted, restructured
 from graphnet.nn.parameter import Buffer, Parameter
 from graphnet.tensor.core import check_tensor
 from graphnet.tensor.state import state
@@ -27,15 +27,22 @@ _set = object.__setattr__
 class Held(dict[str, Any]):
     """What a module holds by name; every change is noted, also one that user code makes here."""
 
-    __slots__ = ()
+    __slots__ = ("_born",)
+
+    def __init__(self, content: Any = (), born: int | None = None) -> None:
+        dict.__init__(self, content)
+        self._born = birth() if born is None else born
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Held, (), None, None, iter(self.items())
 
     def __setitem__(self, name: str, value: Any) -> None:
         dict.__setitem__(self, name, value)
-        restructured()
+        restructured(self._born)
 
     def __delitem__(self, name: str) -> None:
         dict.__delitem__(self, name)
-        restructured()
+        restructured(self._born)
 
     def __ior__(self, other: Any) -> Held:  # type: ignore[override,misc]
         self.update(other)
@@ -44,26 +51,26 @@ class Held(dict[str, Any]):
     def update(self, *args: Any, **kwargs: Any) -> None:
         """As a dict's, and likewise the others."""
         dict.update(self, *args, **kwargs)
-        restructured()
+        restructured(self._born)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """As a dict's."""
-        restructured()
+        restructured(self._born)
         return dict.setdefault(self, name, default)
 
     def pop(self, *args: Any) -> Any:
         """As a dict's."""
-        restructured()
+        restructured(self._born)
         return dict.pop(self, *args)
 
     def popitem(self) -> tuple[str, Any]:
         """As a dict's."""
-        restructured()
+        restructured(self._born)
         return dict.popitem(self)
 
     def clear(self) -> None:
         """As a dict's."""
-        restructured()
+        restructured(self._born)
         dict.clear(self)
 
 
@@ -84,7 +91,10 @@ class Book:
             return self
         if "_where" not in module.__dict__:
             raise not_initialized(module, f"use {self.name} of")
-        return module.__dict__.setdefault(self.name, self.make())
+        made = self.make()
+        if type(made) is Held:  # later than the module
+            made._born = module.__dict__["_born"]
+        return module.__dict__.setdefault(self.name, made)
 
 
 class Registry:
@@ -95,7 +105,14 @@ class Registry:
     _modules: dict[str, Any] = Book(Held)  # type: ignore[assignment]
     _transient: set[str] = Book(set)  # type: ignore[assignment]  # buffers that state dicts leave out
     _where: Any = False  # where it was made; set by Module.__init__, without which nothing is entered
+    _born: int
     _library_class: ClassVar[bool] = True
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Note when it was born, also of one that is made by copying or unpickling."""
+        new = object.__new__(cls)
+        _set(new, "_born", birth())
+        return new
 
     # -- attributes ---------------------------------------------------------------------------------------
 
@@ -132,6 +149,8 @@ class Registry:
             self._register("_buffers", name, value)
         else:
             old = fields.get(name, self)
+            if state.witness is not None and isinstance(value, Tensor) and value._tracer is not None:
+                state.witness.kept.append(f"{name} of {type(self).__name__}")
             _set(self, name, value)
             noted(self, name, old, value)
 
@@ -150,6 +169,7 @@ class Registry:
                 del self.__dict__[kind][name]
                 return
         object.__delattr__(self, name)
+        restructured(self.__dict__.get("_born", 0))
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(name for kind in _KINDS for name in entries(self, kind))})
@@ -306,7 +326,7 @@ class Registry:
         """
         module: Any = self
         for part in target.split(".") if target else []:
-            child = module._modules.get(part)
+            child = entries(module, "_modules").get(part)
             if child is None:
                 raise AttributeError(f"{type(module).__name__} has no child {part!r} (looking for {target!r})")
             module = child
@@ -380,13 +400,13 @@ def begin(
     for name, value in settings.items():
         _set(module, name, value)
     if parameters:
-        _set(module, "_parameters", Held(parameters))
+        _set(module, "_parameters", Held(parameters, module._born))
     if buffers:
         for value in buffers.values():
             if value is not None:
                 value._buffer = True
-        _set(module, "_buffers", Held(buffers))
-    restructured()
+        _set(module, "_buffers", Held(buffers, module._born))
+    restructured(module._born)
 
 
 def books(module: Any) -> tuple[Mapping[str, Any], ...]:

@@ -13,9 +13,9 @@ import numpy as np
 from graphnet.errors import ShapeError
 from graphnet.ir import Shape, Unifier, product
 from graphnet.ops.products import LINEAR_ROW, MATMUL_ROW
-from graphnet.ops.table import FLOAT, FUSED, TABLE, Attrs, Op
+from graphnet.ops.table import BOOL, FLOAT, FUSED, TABLE, Attrs, Op
 
-__all__ = ["MATMUL_UPDATES", "SUM_UPDATES", "UPDATES"]
+__all__ = ["CHOSEN_UPDATES", "MATMUL_UPDATES", "SUM_UPDATES", "UPDATES"]
 
 
 def _enter(op: Op) -> None:
@@ -89,6 +89,13 @@ def _updated(count: int, gradient: Callable[..., Shape]) -> Any:
     return shape
 
 
+def _chosen_shape(unifier: Unifier, attrs: Attrs, gradient: Shape, chosen: Shape, *kept: Shape) -> Shape:
+    if chosen:
+        raise ShapeError(f"expects one truth value, got shape {chosen}", operand=1)
+    found: Shape = _updated(1, lambda unifier, gradient: gradient)(unifier, attrs, gradient, *kept)
+    return found
+
+
 def _no_reference(*operands: Any) -> Any:
     raise NotImplementedError("an optimizer's kernel, which its own tests hold against NumPy")
 
@@ -107,6 +114,8 @@ def _sum_update_flops(attrs: Attrs, shapes: Sequence[Shape], shape: Shape) -> An
 
 UPDATES: dict[str, str] = {}
 """An optimizer's kernel -> the op that updates a parameter by its gradient: gradient, parameter, what is kept."""
+CHOSEN_UPDATES: dict[str, str] = {}
+"""The same where a truth value behind the gradient says whether there is one."""
 MATMUL_UPDATES = {"sgd": "update.matmul_sgd", "adam": "update.matmul_adam"}
 """The same with two matrices for the gradient, whose product it is."""
 SUM_UPDATES = {"sgd": "update.sum_sgd", "adam": "update.sum_adam"}
@@ -125,6 +134,22 @@ for _kernel in ("sgd", "adam", "rmsprop", "adagrad"):
             like=1,
             kernel=_kernel,
             overwrites=1,
+            flops=_update_flops,
+        )
+    )
+    CHOSEN_UPDATES[_kernel] = f"update.{_kernel}_if"
+    _enter(
+        Op(
+            name=CHOSEN_UPDATES[_kernel],
+            shape=_chosen_shape,
+            operands=(FLOAT, BOOL, FLOAT),
+            variadic=True,
+            reference=_no_reference,
+            promote="none",
+            like=2,
+            kernel=_kernel,
+            chosen=True,
+            overwrites=2,
             flops=_update_flops,
         )
     )

@@ -112,6 +112,7 @@ class Op:
         onnx: the ONNX operator that takes the same operands and no attributes, or how it is read and written.
         overwrites: for rows that passes write: the operand from which on operands are the memory of the result, which
             the kernel updates; the result is the first of them.
+        chosen: whether the operand before that memory says if there is an update at all; the kernel does not see it.
         pointwise: the dtypes (a word as for operands) for which every element of the result depends on the operands'
             elements in its place alone, and no value is refused: neighbours run as one loop. Nothing where not.
         flops: how many additions, multiplications, comparisons and elementary functions it computes: for each
@@ -143,6 +144,7 @@ class Op:
     label: str = ""
     onnx: str | Onnx | None = None
     overwrites: int | None = None
+    chosen: bool = False
     pointwise: str = ""
     flops: int | FlopsRule = 1
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from graphnet import _core
 from graphnet.collector import collector_paused
-from graphnet.dtypes import DType
+from graphnet.dtypes import DType, bool_
 from graphnet.errors import GradientError
 from graphnet.ir import (
     BRANCH,
@@ -33,9 +33,12 @@ from graphnet.ir import (
 from graphnet.ops import TABLE, Op, infer
 from graphnet.ops.emit import Emitter
 from graphnet.ops.gradient import contributions
+from graphnet.ops.reach import Gradients, There, ToldGradients, as_operand, either
 from graphnet.ops.table import Attrs
 
 __all__ = ["differentiate"]
+
+_THERE = ("grad.there", TensorType((), bool_))  # an input that says whether a gradient is there
 
 
 class _Ref(NamedTuple):
@@ -104,7 +107,7 @@ class _Recipe:
 
 
 @collector_paused()
-def differentiate(graph: Graph, reached: set[Operand] | None = None) -> Graph:
+def differentiate(graph: Graph, reached: dict[Operand, int | None] | None = None) -> Graph:
     """A graph whose outputs are the output and its gradients for each parameter, then for each floating-point input.
 
     The gradient starts from 1 for a single element; for other outputs it is one more input of the graph. It is zeros
@@ -112,7 +115,9 @@ def differentiate(graph: Graph, reached: set[Operand] | None = None) -> Graph:
 
     Args:
         graph: what is differentiated.
-        reached: a set into which go the parameters and inputs that a gradient flows to.
+        reached: a dict into which go the parameters and inputs that a gradient flows to. Where only running tells
+            whether one does, as for a weight in the body of a loop, one more output of the graph is that truth value,
+            and its number is entered; else None.
 
     Raises:
         GradientError: there is not exactly one output, or a node on the way has no gradient.
@@ -130,23 +135,29 @@ def differentiate(graph: Graph, reached: set[Operand] | None = None) -> Graph:
         wanted = _wanted(result, set(leaves))
     start = result.type_of(output)
     seed = emitter.input(f"grad.{output.node.name}", start) if start.shape else Literal(1.0, start.dtype)
-    gradients: dict[Hashable, Any] = {output: seed}
+    told = reached is not None and any(node.blocks for node in graph.nodes)
+    gradients = ToldGradients(emitter) if told else Gradients()
+    gradients[output] = seed
     _reverse(result.nodes[: len(graph.nodes)], emitter, wanted, gradients)
     result.outputs = [output]
-    if reached is not None:
-        reached.update(leaf for leaf in leaves if leaf in gradients)
     for leaf in leaves:
         type = emitter.type_of(leaf)
         result.outputs.append(gradients[leaf] if leaf in gradients else _zeros(emitter, type))
+    for leaf in leaves if reached is not None else ():
+        if (there := gradients.there(leaf)) is not False:
+            reached[leaf] = None if there is True else len(result.outputs)  # type: ignore[index]
+            result.outputs += [] if there is True else [there]
     return result
 
 
-def _reverse(nodes: list[Node], emitter: Emitter, wanted: set[Hashable], gradients: dict[Hashable, Any]) -> None:
+def _reverse(nodes: list[Node], emitter: Emitter, wanted: set[Hashable], gradients: Gradients) -> None:
     """Carry gradients from the results of nodes to what they were computed from."""
     recipes: dict[Any, tuple[Any, Any]] = {}
     types = emitter.graph.types
     end = len(nodes)
-    while (end := emitter.carry(nodes, end, wanted, gradients, recipes)) > 0:
+    while end > 0:
+        if not gradients.told and (end := emitter.carry(nodes, end, wanted, gradients, recipes)) == 0:
+            break
         end -= 1
         node = nodes[end]
         if node.blocks:
@@ -156,7 +167,9 @@ def _reverse(nodes: list[Node], emitter: Emitter, wanted: set[Hashable], gradien
             else:
                 back.loop()
             continue
-        g = gradients.pop(Value(node))
+        g = gradients.pop(Value(node)) if node.op != "input" else None
+        if g is None:
+            continue
         key = _core.gradient_key(node, types, wanted, g)
         recipe = recipes.get(key)
         if recipe is None:
@@ -290,12 +303,15 @@ def _again(block: Graph) -> Graph:
 class _Back:
     """The gradient of a node of control flow, as one more such node."""
 
-    def __init__(self, node: Node, emitter: Emitter, wanted: set[Hashable], gradients: dict[Hashable, Any]) -> None:
+    def __init__(self, node: Node, emitter: Emitter, wanted: set[Hashable], gradients: Gradients) -> None:
         self.node, self.emitter, self.wanted, self.gradients = node, emitter, wanted, gradients
         self.name = f"grad.{node.name}"
-        types = emitter.graph.types[node]
-        slots = [slot for slot in range(len(types)) if Value(node, slot) in gradients]
-        self.arrived = {slot: gradients.pop(Value(node, slot)) for slot in slots}
+        self.arrived: dict[int, Any] = {}  # gradients by slot
+        self.there: dict[int, There] = {}  # whether they are
+        for slot in range(len(emitter.graph.types[node])):
+            if Value(node, slot) in gradients:
+                self.arrived[slot] = gradients.pop(Value(node, slot))
+                self.there[slot] = gradients.taken
         self.constants = {o for o in wanted if not isinstance(o, Value)}
         self.weights = [o for block in node.blocks for o in block.used_parameters() if o in wanted]
         self.weights = list(dict.fromkeys(self.weights))
@@ -307,18 +323,33 @@ class _Back:
         if not self.arrived or not (targets or self.weights):
             return
         blocks: list[Graph] = []
+        open_there = [there for there in self.there.values() if there is not True]
+        arms: list[list[There]] = []  # in each, whether there is a gradient of each target
         for label, block in zip(("then", "else"), self.node.blocks):
             inner = self.emitter.inner(f"{self.name}.{label}")
             given = self._inputs(inner, [(n.name, block.types[n][0]) for n in block.inputs])
             arrived = self._inputs(inner, [("grad", self.emitter.type_of(g)) for g in self.arrived.values()])
+            there = iter(self._inputs(inner, [_THERE] * len(open_there)))
             leaves = self.constants | {Value(block.inputs[k]) for k in targets}
-            found = self._block(inner, block, given, leaves, dict(zip(self.arrived, arrived)))
+            coming = [(slot, g, self.there[slot] is True or next(there)) for slot, g in zip(self.arrived, arrived)]
+            found = self._block(inner, block, given, leaves, coming)
             inner.graph.outputs = [self._fit(inner, found.get(given[k]), captured[k]) for k in targets]
             inner.graph.outputs += [self._fit(inner, found.get(w), w) for w in self.weights]
+            arms.append([found.there(key) for key in [*(given[k] for k in targets), *self.weights]])
             blocks.append(inner.graph)
-        made = self._control(BRANCH, [condition, *captured, *self.arrived.values()], {}, tuple(blocks))
+        flags: list[int] = []  # which results tell it; True and False where it is certain
+        for pair in zip(*arms):
+            if not self.gradients.told or (isinstance(pair[0], bool) and pair[0] is pair[1]):
+                flags.append(True in pair)
+                continue
+            flags.append(len(blocks[0].outputs))
+            for block, there in zip(blocks, pair):
+                block.outputs.append(as_operand(there))
+        operands = [condition, *captured, *self.arrived.values(), *open_there]
+        made = self._control(BRANCH, operands, {}, tuple(blocks))
         for slot, target in enumerate([*(captured[k] for k in targets), *self.weights]):
-            self._give(target, Value(made, slot))
+            flag = flags[slot]
+            self._give(target, Value(made, slot), flag if isinstance(flag, bool) else Value(made, flag))
 
     def loop(self) -> None:
         """Carry gradients through a `while` or `repeat`."""
@@ -330,37 +361,51 @@ class _Back:
         states = [j for j, node in enumerate(body.inputs[:n]) if Value(node) in inside]
         captured, stacks = self._chosen(loop.captured), self._chosen(loop.stacks)
         saved = [loop.stack(body.outputs[n:].index(Value(node))) for node in body.inputs[:n]]
-        arrived = {slot - 1: g for slot, g in self.arrived.items() if slot > n}  # of stacks, by the body's outputs
+        arrived = {slot: g for slot, g in self.arrived.items() if slot > n}  # of stacks
         summed: list[Operand] = [*(loop.captured[i] for i in captured), *self.weights]
+        told = self.gradients.told
+        open_there = [there for slot in arrived if (there := self.there[slot]) is not True]
 
         inner = self.emitter.inner(f"{self.name}.body")
         types = [body.types[node][0] for node in body.inputs]
         names = [node.name for node in body.inputs]
         adjoint = self._inputs(inner, [(f"grad.{names[j]}", types[j]) for j in states])
         sums = self._inputs(inner, [("grad.sum", self.emitter.type_of(o)) for o in summed])
+        states_there = self._inputs(inner, [_THERE] * (len(states) * told))
+        sums_there = self._inputs(inner, [_THERE] * ((len(summed) + len(stacks)) * told))
         elements = self._inputs(inner, list(zip(names, types))[: n + k])
-        pushed = self._inputs(inner, [("grad", body.type_of(body.outputs[m])) for m in arrived])  # type: ignore[arg-type]
+        pushed = self._inputs(inner, [("grad", body.type_of(body.outputs[m - 1])) for m in arrived])  # type: ignore[arg-type]
         given = elements + self._inputs(inner, list(zip(names, types))[n + k :])
+        others = iter(self._inputs(inner, [_THERE] * len(open_there)))
         heads = [*states, *(n + i for i in stacks), *(n + k + i for i in captured)]
         leaves = self.constants | {Value(body.inputs[i]) for i in heads}
-        coming = {**dict(zip(states, adjoint)), **dict(zip(arrived, pushed))}
+        certain: Sequence[There] = states_there if told else [True] * len(states)
+        coming: list[tuple[int, Any, There]] = list(zip(states, adjoint, certain))
+        coming += [(slot - 1, g, self.there[slot] is True or next(others)) for slot, g in zip(arrived, pushed)]
         found = self._block(inner, body, given, leaves, coming)
         outputs = [self._fit(inner, found.get(given[j]), Value(body.inputs[j]), body) for j in states]
-        keys = [*(given[n + k + i] for i in captured), *self.weights]
+        keys: list[Hashable] = [*(given[n + k + i] for i in captured), *self.weights]
         outputs += [self._sum(inner, before, found.get(key)) for before, key in zip(sums, keys)]
+        keys += [given[n + i] for i in stacks]
+        outputs += [as_operand(found.there(given[j])) for j in states] * told
+        outputs += [as_operand(either(inner, a, found.there(key))) for a, key in zip(sums_there, keys)]
         outputs += [self._fit(inner, found.get(given[n + i]), Value(body.inputs[n + i]), body) for i in stacks]
         inner.graph.outputs = outputs
 
         start: list[Operand] = [self._start(j) for j in states]
         start += [_zeros(self.emitter, self.emitter.type_of(o)) for o in summed]
+        flag = len(start)  # the slot of the first truth value
+        start += [as_operand(self.there.get(j, False)) for j in states] * told
+        start += [Literal(False, bool_)] * len(sums_there)
         read = [*saved, *loop.stacks, *arrived.values()]
         attrs = {"states": len(start), "stacks": len(read), "backward": not loop.backward}
-        made = self._control(COUNTED, [loop.count, *start, *read, *loop.captured], attrs, (inner.graph,))
-        for slot, target in enumerate([*(loop.states[j] for j in states), *summed]):
+        operands = [loop.count, *start, *read, *loop.captured, *open_there]
+        made = self._control(COUNTED, operands, attrs, (inner.graph,))
+        targets = [*(loop.states[j] for j in states), *summed, *(loop.stacks[i] for i in stacks)]
+        results = [Value(made, slot) for slot in range(flag)] + [Loop(made).stack(i) for i in range(len(stacks))]
+        for i, (target, result) in enumerate(zip(targets, results)):
             if target in self.wanted:
-                self._give(target, Value(made, slot))
-        for index, i in enumerate(stacks):
-            self._give(loop.stacks[i], Loop(made).stack(index))
+                self._give(target, result, Value(made, flag + i) if told else True)
 
     def _chosen(self, operands: Sequence[Operand]) -> list[int]:
         """Which operands a gradient flows to."""
@@ -380,8 +425,8 @@ class _Back:
         block: Graph,
         given: Sequence[Value],
         leaves: set[Hashable],
-        arrived: dict[int, Any],
-    ) -> dict[Hashable, Any]:
+        arrived: Sequence[tuple[int, Any, There]],
+    ) -> Gradients:
         """Write a block's forward and then its gradients; gives those of its inputs and parameters."""
         again = _recording(block, _wanted(block, leaves), block.name)
         values = {node: value.node for node, value in zip(again.inputs, given)}
@@ -390,13 +435,13 @@ class _Back:
         nodes = inner.graph.nodes[first:]
         heads = dict(zip(map(Value, block.inputs), given))
         wanted = _wanted(inner.graph, {heads[o] if isinstance(o, Value) else o for o in leaves})
-        gradients: dict[Hashable, Any] = {}
-        for slot, gradient in arrived.items():
+        gradients = ToldGradients(inner) if self.gradients.told else Gradients()
+        for slot, gradient, there in arrived:
             output = again.outputs[slot]
             if isinstance(output, Value):
                 output = Value(values[output.node], output.slot)
             if output in wanted:
-                gradients[output] = self._sum(inner, gradients.get(output), gradient)
+                gradients.enter(output, self._sum(inner, gradients.get(output), gradient), there)
         _reverse(nodes, inner, wanted, gradients)
         return gradients
 
@@ -412,9 +457,11 @@ class _Back:
     def _control(self, op: str, operands: list[Operand], attrs: dict[str, Any], blocks: tuple[Graph, ...]) -> Node:
         return self.emitter.control(op, operands, attrs, blocks, self.name, self.node.scope, self.node.where)
 
-    def _give(self, target: Operand, contribution: Operand) -> None:
-        """Add to a value's gradient."""
-        self.gradients[target] = self._sum(self.emitter, self.gradients.get(target), contribution)
+    def _give(self, target: Operand, contribution: Operand, there: There) -> None:
+        """Add to a value's gradient what may be there."""
+        if there is not False:
+            total = self._sum(self.emitter, self.gradients.get(target), contribution)
+            self.gradients.enter(target, total, there)
 
     def _sum(self, emitter: Emitter, a: Any, b: Any) -> Any:
         if a is None or b is None:

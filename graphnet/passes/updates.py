@@ -7,17 +7,18 @@ from typing import NamedTuple
 
 from graphnet.ir import ELEMENTWISE, Constant, Graph, Node, Operand, Rewriter, Value
 from graphnet.ops import FUSED, row
-from graphnet.ops.fused import UPDATES
+from graphnet.ops.fused import CHOSEN_UPDATES, UPDATES
 
 __all__ = ["Update", "add_updates", "place_updates"]
 
 
 class Update(NamedTuple):
-    """What is overwritten for one parameter: it and what is kept for it."""
+    """What is overwritten for one parameter: it and what is kept for it; where `chosen` holds, if there is one."""
 
     kernel: str
     gradient: Operand
     overwritten: tuple[Constant, ...]
+    chosen: Operand | None = None
 
 
 def add_updates(graph: Graph, updates: Sequence[Update]) -> Graph:
@@ -31,7 +32,8 @@ def add_updates(graph: Graph, updates: Sequence[Update]) -> Graph:
         while name in taken:
             name += "'"
         taken.add(name)
-        node = Node(UPDATES[update.kernel], (update.gradient, *update.overwritten), {"number": number}, name)
+        ops, chosen = (UPDATES, ()) if update.chosen is None else (CHOSEN_UPDATES, (update.chosen,))
+        node = Node(ops[update.kernel], (update.gradient, *chosen, *update.overwritten), {"number": number}, name)
         new.add(node, (parameter._type(),))
         new.outputs.append(Value(node))
     return new

@@ -36,6 +36,7 @@ def set_rewriter(rewriter: Callable[[FunctionType], Any]) -> None:
 
 _wanted: dict[CodeType, bool] = {}  # code to rewrite; False where it was looked at and needs none
 _NO_SOURCE = "there is none for code of exec(), of `python -c` or of the prompt"
+_NOT_REWRITTEN = "what asks for it is not rewritten, such as a property, a class or a built-in function"
 _failed: dict[CodeType, str] = {}  # why code could not be rewritten
 
 
@@ -85,7 +86,7 @@ def learn(error: UndecidedError) -> bool:
         _wanted[code] = True
     if not new:
         reasons = [_failed[code] for code in codes if code in _failed]
-        why = f" ({reasons[-1]})" if reasons else ""
+        why = f" ({reasons[-1] if reasons else _NOT_REWRITTEN})"
         error.args = (f"{error}; its source could not be captured{why}: write gn.while_loop or gn.cond there",)
     return bool(new)
 

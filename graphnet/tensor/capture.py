@@ -18,7 +18,7 @@ from typing import Any
 from graphnet.errors import TraceError
 from graphnet.tensor.adaptation import adapted, set_rewriter
 from graphnet.tensor.rewriting import prepare
-from graphnet.tensor.statements import STATEMENTS, in_block, refuse
+from graphnet.tensor.statements import BUILTINS, STATEMENTS, in_block, refuse
 
 __all__ = ["rewritten"]
 
@@ -33,6 +33,8 @@ def _call(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None, scope: A
         raise TraceError(f"{f.__name__}() cannot be captured within a `while` or `if` on a tensor")
     if f is builtins.print and in_block():
         refuse("print()")
+    if args and isinstance(f, (type, type(len))) and f in BUILTINS:
+        return BUILTINS[f](*args, **(kwargs or {}))
     return adapted(f)(*args, **(kwargs or {}))
 
 
@@ -137,6 +139,8 @@ def _malt() -> Any:
             node = self.initial_analysis(node, ctx)
             for step in passes:
                 node = step.transform(node, ctx)
+                while step is conditional_expressions and any(isinstance(n, ast.IfExp) for n in ast.walk(node)):
+                    node = step.transform(node, ctx)  # it leaves those within others as they are
             return node
 
     def origin(node: ast.AST) -> int | None:

@@ -129,6 +129,13 @@ class Base(Constant):
                 raise self._missing()
         return self._array
 
+    def _looked_at(self) -> Array:
+        """The memory, for code that looks at the values: a graph that is being traced has no part in that."""
+        values = self._values()
+        if state.witness is not None:
+            state.witness.tensor(self)
+        return values
+
     def _missing(self) -> GraphnetError:
         if self._source is not None:
             return self._source._missing()
@@ -285,7 +292,11 @@ def wrap(array: Array) -> Tensor:
         DTypeError: for a dtype that graphnet does not have.
     """
     dtype = as_dtype(array.dtype)
+    if state.witness is not None:
+        state.witness.shared(array)
     if not array.dtype.isnative or not array.flags.aligned or any(s % array.itemsize for s in array.strides):
+        if state.witness is not None:
+            state.witness.array(array)
         array = np.array(array, dtype.dtype, order="C")
     return make(array.view(np.ndarray) if type(array) is not np.ndarray else array, dtype)
 
@@ -409,6 +420,10 @@ def apply(name: str, *operands: Any, **attrs: Any) -> Tensor:
     try:
         if not plain:  # else the operands are tensors of one floating-point type, as most are
             values = prepare(op, operands)
+        if active is not None and state.witness is not None and op.view is None:
+            for value in values:  # the result is a constant of the graph
+                if isinstance(value, Base):
+                    state.witness.tensor(value)
         arrays = [v._values() if isinstance(v, Base) else _literal_array(*v)[0] for v in values]
         types = [TensorType(a.shape, v._dtype if isinstance(v, Base) else v.dtype) for a, v in zip(arrays, values)]
         result = infer(op, CONCRETE, types, attrs)

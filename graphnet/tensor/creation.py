@@ -65,6 +65,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
 def _array(data: Any, dtype: DType | None) -> Any:
     """A new array with the data in the dtype, or in the one that PyTorch gives them."""
+    if thread.witness is not None:
+        thread.witness.array(data)
     if isinstance(data, (list, tuple)):
         data = _nested(data)
     try:
@@ -100,7 +102,7 @@ def _holds_large_int(data: Any) -> bool:
 def _nested(data: Any) -> Any:
     """Nested lists with tensors in them replaced by what NumPy reads."""
     if isinstance(data, Base):
-        return data._values()
+        return data._looked_at()
     return [_nested(d) for d in data] if isinstance(data, (list, tuple)) else data
 
 

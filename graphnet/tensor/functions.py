@@ -341,7 +341,7 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
         tensor([[1],
                 [2]])
     """
-    values = check_tensor("nonzero", input)._values()
+    values = check_tensor("nonzero", input)._looked_at()
     if as_tuple:
         return tuple(make(np.ascontiguousarray(places), int64) for places in np.nonzero(np.atleast_1d(values)))
     return make(np.ascontiguousarray(np.argwhere(values)), int64)

@@ -162,7 +162,7 @@ def _entry(entry: Any) -> Any:
     if entry._dtype.is_floating_point:
         raise ArgumentTypeError(f"tensors used as indices are integer or bool, got {entry._dtype.name}")
     if entry._tracer is None and not entry._type().shape:
-        return entry._values().item()
+        return entry._looked_at().item()
     return entry
 
 
@@ -177,7 +177,7 @@ def _indices(entry: Any, shape: Shape, axis: int) -> list[Any]:
     """An index tensor as int64; a bool one as the places of what is true, for each of its axes."""
     if entry._dtype is not bool_:
         return [entry if entry._dtype is int64 else apply("cast", entry, dtype=int64)]
-    values = entry._values()
+    values = entry._looked_at()
     fits = all(not isinstance(b, int) or a == b for a, b in zip(values.shape, shape[axis:]))
     if not fits:
         raise ShapeError(

@@ -82,14 +82,14 @@ def write(tensor: Base, part: View, content: Base, indices: Sequence[Base] = ())
         view = TABLE[name].view
         assert view is not None
         target = view(target, attrs)
-    source = content._values()
+    source = content._looked_at()
     if np.may_share_memory(source, target):
         source = duplicate(source)  # x[1:] = x[:-1] reads what x held before
     if recorded:
         fresh = _placed(root, chain, content, indices)
         _keep_past(fresh, root)
     if indices:
-        run_kernel("index_put", (source, *(i._values() for i in indices)), (target,))
+        run_kernel("index_put", (source, *(i._looked_at() for i in indices)), (target,))
     else:
         run_kernel("copy", (source,), (target,))
     tensor._memory.version += 1

@@ -35,7 +35,7 @@ def tensor_text(tensor: Any, prefix: str = "tensor(") -> str:
     suffixes = []
     if tensor._array is None and tensor._source is not None and tensor._source._array is None:
         return f"<uninitialized {tensor.dtype.name}{render_shape(tensor.shape)}>"
-    values = tensor._values()
+    values = tensor._looked_at()
     if tensor.dtype not in (float32, int64, bool_) or (not values.size and tensor.dtype is not float32):
         suffixes.append(f"dtype={tensor.dtype!r}")
     if tensor._record is not None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
+from graphnet.tensor.walrus import spell_out
+
 __all__ = ["prepare"]
 
 _MUTATORS = {
@@ -20,7 +22,8 @@ def prepare(tree: Any, function: FunctionType) -> Any:
 
     Also `super()` and names with two underscores are spelt out, and simple forms that malt does not take.
     """
-    return ast.fix_missing_locations(_Prepare(function).visit(tree))
+    preparation = _Prepare(function)
+    return ast.fix_missing_locations(preparation.visit(spell_out(tree, preparation.like)))
 
 
 class _Prepare(ast.NodeTransformer):
@@ -31,7 +34,7 @@ class _Prepare(ast.NodeTransformer):
         parts = function.__qualname__.split(".")
         self._class = parts[-2].lstrip("_") if len(parts) > 1 and parts[-2] != "<locals>" else ""
 
-    def _like(self, node: ast.AST, old: ast.AST) -> Any:
+    def like(self, node: ast.AST, old: ast.AST) -> Any:
         """The new node at the place of the old one."""
         for part in ast.walk(node):
             if not hasattr(part, "lineno"):
@@ -56,9 +59,6 @@ class _Prepare(ast.NodeTransformer):
 
     visit_Nonlocal = visit_Global  # noqa: N815
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> Any:
-        raise SyntaxError("it has an assignment expression, :=")
-
     def visit_Match(self, node: ast.AST) -> Any:
         raise SyntaxError("it has a match statement")
 
@@ -66,7 +66,7 @@ class _Prepare(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args and self._first:
             node.args = [ast.Name("__class__", ast.Load()), ast.Name(self._first, ast.Load())]
-            return self._like(node, node)
+            return self.like(node, node)
         return node
 
     def visit_Expr(self, node: ast.Expr) -> Any:
@@ -82,9 +82,9 @@ class _Prepare(ast.NodeTransformer):
         new = self._ask("mutate" if own else "mutate_outside", target, ast.Constant(name), *call.args)
         new.keywords = call.keywords
         if not own:
-            return node if in_place else self._like(ast.Expr(new), node)
+            return node if in_place else self.like(ast.Expr(new), node)
         assert isinstance(target, ast.Name)
-        return self._like(ast.Assign([ast.Name(target.id, ast.Store())], new), node)
+        return self.like(ast.Assign([ast.Name(target.id, ast.Store())], new), node)
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         self.generic_visit(node)
@@ -112,9 +112,9 @@ class _Prepare(ast.NodeTransformer):
         own = self._is_own(target.value)
         new = self._ask("set_item" if own else "set_item_outside", target.value, key, value)
         if not own:
-            return self._like(ast.Expr(new), node)
+            return self.like(ast.Expr(new), node)
         assert isinstance(target.value, ast.Name)
-        return self._like(ast.Assign([ast.Name(target.value.id, ast.Store())], new), node)
+        return self.like(ast.Assign([ast.Name(target.value.id, ast.Store())], new), node)
 
     def _ask(self, name: str, target: ast.expr, *arguments: ast.expr) -> ast.Call:
         function = ast.Attribute(ast.Name("ag__", ast.Load()), name, ast.Load())
@@ -127,19 +127,19 @@ class _Prepare(ast.NodeTransformer):
             return node
         left = [node.left, *middle]
         parts: list[ast.expr] = [ast.Compare(a, [op], [b]) for a, op, b in zip(left, node.ops, node.comparators)]
-        return self._like(ast.BoolOp(ast.And(), parts), node)
+        return self.like(ast.BoolOp(ast.And(), parts), node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         """A function that returns on some paths says that it gives None on the others."""
         self.generic_visit(node)
         if any(isinstance(part, ast.Return) for part in _own(node.body)) and _goes_on(node.body):
-            node.body.append(self._like(ast.Return(ast.Constant(None)), node.body[-1]))
+            node.body.append(self.like(ast.Return(ast.Constant(None)), node.body[-1]))
         return node
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         self.generic_visit(node)
         if node.exc is not None:
-            node.exc = self._like(self._ask("raised", node.exc), node.exc)
+            node.exc = self.like(self._ask("raised", node.exc), node.exc)
         return node
 
     def visit_While(self, node: ast.While) -> Any:

@@ -21,6 +21,7 @@ class _State(threading.local):
     module: Any = None  # its module
     hint: tuple[Any, str] | None = None  # the child that a container calls next, and its name there
     tracer: Any = None  # what records operations on parameters, while a graph is being made
+    witness: Any = None  # what keeps the values that code saw, while a graph is made that runs more than once
     max_trips: int | None = None  # of the loops that are captured from Python's
     replayed: tuple[Scope | None, Where | None] | None = None  # the place of the node that a graph runs again
 

@@ -14,13 +14,13 @@ from typing import Any
 from graphnet.errors import TraceError, kind_of
 from graphnet.places import user_site
 from graphnet.tensor.control import run_loop
-from graphnet.tensor.core import apply
+from graphnet.tensor.core import Base, apply
 from graphnet.tensor.nesting import Nesting, flatten, rebuild
 from graphnet.tensor.staging import Missing, Variables, decision, record_branch
 from graphnet.tensor.state import state as thread
 from graphnet.tensor.symbolic import SymbolicTensor
 
-__all__ = ["STATEMENTS", "in_block", "refuse"]
+__all__ = ["BUILTINS", "STATEMENTS", "in_block", "refuse"]
 
 UNROLLED = 10_000  # trips of a `for` whose `break` depends on a tensor
 _CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict, bytearray)
@@ -243,7 +243,7 @@ def if_exp(cond: Any, if_true: _Thunk, if_false: _Thunk, expr_repr: str) -> Any:
     """A conditional expression."""
     if not isinstance(cond, SymbolicTensor):
         return if_true() if cond else if_false()
-    return _choose(cond, if_true, if_false, f"`{expr_repr}`")
+    return _choose(cond, if_true, if_false, "a conditional expression")
 
 
 def _choose(cond: SymbolicTensor, first: _Thunk, second: _Thunk, name: str) -> Any:
@@ -310,6 +310,45 @@ def _safe(thunk: _Thunk) -> Any:
     return _truth(thunk())
 
 
+def all_(values: Iterable[Any]) -> Any:
+    """`all(values)`."""
+    result: Any = True
+    for value in values:
+        truth = _truth(value)
+        if truth is False:
+            return False
+        result = truth if result is True else result if truth is True else result & truth
+    return result
+
+
+def any_(values: Iterable[Any]) -> Any:
+    """`any(values)`."""
+    result: Any = False
+    for value in values:
+        truth = _truth(value)
+        if truth is True:
+            return True
+        result = truth if result is False else result if truth is False else result | truth
+    return result
+
+
+def _extreme(python: Any, name: str) -> Callable[..., Any]:
+    """`max` or `min` where the values may be traced tensors."""
+
+    def extreme(*values: Any, **settings: Any) -> Any:
+        values = tuple(values[0]) if len(values) == 1 else values
+        if settings or not any(isinstance(value, SymbolicTensor) for value in values):
+            return python(values, **settings)
+        best = values[0]
+        for value in values[1:]:
+            better = _truth(apply(name, value, best) if isinstance(value, Base) else apply(_TURNED[name], best, value))
+            best = apply("where", better, value, best)
+        return best
+
+    return extreme
+
+
+_TURNED = {"gt": "lt", "lt": "gt"}
 _RAISING = ("gather", "take", "put", "pick", "index", "embedding", "scatter")  # ops that mind an index out of range
 
 
@@ -424,5 +463,7 @@ STATEMENTS: dict[str, Any] = {
         set_item_outside, ld, ldu, FunctionScope, with_function_scope,
     )
 }  # fmt: skip
+BUILTINS: dict[Any, Callable[..., Any]] = {bool: _truth, all: all_, any: any_}
+BUILTINS[max], BUILTINS[min] = _extreme(max, "gt"), _extreme(min, "lt")
 STATEMENTS["Undefined"], STATEMENTS["UndefinedReturnValue"] = undefined, undefined_return_value
 STATEMENTS["autograph_artifact"] = lambda function: function

@@ -111,7 +111,7 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
             >>> gn.tensor([2.5]).item()
             2.5
         """
-        values = self._values()
+        values = self._looked_at()
         if values.size != 1:
             raise ArgumentError(f"item(): a tensor of shape {tuple(self.shape)} has {values.size} elements, not one")
         return values.item()
@@ -124,7 +124,7 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
             >>> gn.tensor([[1, 2], [3, 4]]).tolist()
             [[1, 2], [3, 4]]
         """
-        return self._values().tolist()
+        return self._looked_at().tolist()
 
     def numpy(self, *, force: bool = False) -> Array:
         """The memory as a NumPy array, shared.
@@ -141,10 +141,10 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
         """
         if self._requires_grad and not force:
             raise GradientError("numpy(): the tensor requires a gradient, which NumPy would lose; use detach().numpy()")
-        return self._values()
+        return self._looked_at()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        values = self._values()
+        values = self._looked_at()
         if self._requires_grad and not copy:
             values = values.view()
             values.flags.writeable = False  # a write from outside could not be told to the recorded gradient
@@ -159,13 +159,13 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
     def __dlpack__(self, **arguments: Any) -> Any:
         if self._requires_grad:
             raise GradientError("the tensor requires a gradient, which others would lose; hand over its detach()")
-        return self._values().__dlpack__(**arguments)
+        return self._looked_at().__dlpack__(**arguments)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0  # the CPU
 
     def __bool__(self) -> bool:
-        values = self._values()
+        values = self._looked_at()
         if values.size != 1:
             raise ArgumentError(f"the truth of a tensor with {values.size} elements is ambiguous; use .any() or .all()")
         return bool(values.item())
@@ -366,7 +366,7 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
     def __deepcopy__(self, memo: Any) -> Tensor:
         if self._record is not None:
             raise GradientError("only leaf tensors can be deep-copied; use detach().clone() on a computed one")
-        copied: Tensor = make(self._values().copy(), self._dtype)
+        copied: Tensor = make(self._looked_at().copy(), self._dtype)
         copied._requires_grad, copied._buffer = self._requires_grad, self._buffer
         memo[id(self)] = copied
         return copied
@@ -374,7 +374,7 @@ class Tensor(Operators, Forms, Products, Reductions, Shaping, Conversions, Backw
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         if self._record is not None:
             raise GradientError("only leaf tensors can be pickled; use detach() on a computed one")
-        return _rebuild, (self._values(), self._requires_grad, self._buffer)
+        return _rebuild, (self._looked_at(), self._requires_grad, self._buffer)
 
 
 def _rebuild(array: Array, requires_grad: Any, buffer: Any = False) -> Tensor:
