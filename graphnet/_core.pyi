@@ -1,7 +1,14 @@
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+
+from graphnet.dtypes import DType
+from graphnet.ir.dims import Unifier
+from graphnet.ir.graph import Graph
+from graphnet.ir.nodes import Operand, Origin, Parameter, Scope, TensorType, Where
+from graphnet.ir.rewriter import Change
 
 def kernel_ids() -> dict[str, int]: ...
 def run(
@@ -151,3 +158,118 @@ class Caller:
 
 def call_directly(type: type) -> None: ...
 def set_tensor_layout(tensor: type, memory: type) -> None: ...
+
+class Node:
+    """One operation, or one input, of a graph (`graphnet.ir.Node`)."""
+
+    def __init__(
+        self,
+        op: str,
+        inputs: tuple[Operand, ...],
+        attrs: Mapping[str, object] = ...,
+        name: str = "",
+        scope: Scope | None = None,
+        where: Where | None = None,
+        blocks: tuple[Graph, ...] = (),
+    ) -> None: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[Operand, ...]: ...
+    @property
+    def attrs(self) -> Mapping[str, object]: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def scope(self) -> Scope | None: ...
+    @property
+    def where(self) -> Where | None: ...
+    @property
+    def blocks(self) -> tuple[Graph, ...]: ...
+    @property
+    def sources(self) -> tuple[Node, ...]: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def settings(self) -> Mapping[str, object]: ...
+    @property
+    def parameters(self) -> tuple[Parameter, ...]: ...
+    def describe(self) -> str: ...
+
+class Value(NamedTuple):  # as it behaves; it is no tuple
+    """One result of a node; `slot` counts from 0. Two are equal that name the same."""
+
+    node: Node
+    slot: int = 0
+
+def set_node_classes(literal: type, tensor_type: type) -> None: ...
+
+# Walks over nodes: `csrc/binding_graphs.cpp` and `csrc/binding_emit.cpp` say what each does.
+Types = dict[Node, tuple[TensorType, ...]]
+State = tuple[
+    dict[Node, Value], dict[Node, Operand], Types, Mapping[int, tuple[TensorType, ...]] | None, list[Node], Types
+]
+
+def type_of(types: Types, operand: Operand, /) -> TensorType: ...
+def setting_key(value: Any, /) -> Hashable: ...
+def signature(op: Any, types: Sequence[TensorType], attrs: Mapping[str, Any], /) -> tuple[Any, ...]: ...
+def unique(taken: dict[str, int], name: str, /) -> str: ...
+def emit(
+    graph: Graph,
+    sizes: Unifier,
+    taken: dict[str, int],
+    infer: Callable[..., TensorType],
+    op: Any,
+    operands: Sequence[Operand],
+    attrs: Mapping[str, Any],
+    name: str,
+    scope: Scope | None,
+    where: Where | None,
+    /,
+) -> Value: ...
+def gradient_key(node: Node, types: Types, wanted: AbstractSet[Any], g: Operand, /) -> Hashable: ...
+def replay(
+    graph: Graph,
+    taken: dict[str, int],
+    steps: tuple[Any, ...],
+    results: tuple[Any, ...],
+    node: Node,
+    g: Operand,
+    /,
+) -> tuple[Any, ...]: ...
+def carry(
+    nodes: list[Node],
+    end: int,
+    graph: Graph,
+    taken: dict[str, int],
+    wanted: set[Any],
+    gradients: dict[Any, Any],
+    recipes: dict[Any, Any],
+) -> int: ...
+def now(operand: Operand, moved: dict[Node, Value], replaced: dict[Node, Operand], /) -> Operand: ...
+def keep(nodes: list[Node], start: int, stops: Container[Node], state: State) -> int: ...
+def rewrite(nodes: list[Node], changes: Mapping[Node, Change], dropped: set[Node], state: State) -> None: ...
+def use_counts(nodes: list[Node]) -> dict[Node, int]: ...
+def check(
+    nodes: list[Node],
+    start: int,
+    types: Types,
+    names: dict[str, Node],
+    seen: set[Node],
+    parameter: type,
+    known: Mapping[Any, str],
+) -> tuple[int, str, Any]: ...
+def typed(
+    nodes: list[Node], start: int, types: Types, rows: dict[str, Any], others: dict[str, Any], known: dict[Any, Any]
+) -> int: ...
+def used(nodes: list[Node], start: int, kind: type, found: dict[Any, None]) -> int: ...
+def flows(nodes: list[Node], start: int, types: Types, wanted: set[Any]) -> int: ...
+def live(
+    nodes: list[Node], end: int, taken: set[Node], used: set[Value], fresh: AbstractSet[str], kept: list[Node]
+) -> int: ...
+def sized(nodes: list[Node]) -> set[Node]: ...
+def set_symbolic_pattern(like: Any) -> None: ...
+def symbolic_tensor(tracer: Any, value: Value, dtype: DType, origin: Origin, requires_grad: bool, /) -> Any: ...
+def plain_operands(tracer: Any, operands: Sequence[Any], /) -> tuple[tuple[Operand, ...], bool] | None: ...

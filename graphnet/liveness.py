@@ -36,7 +36,7 @@ class Liveness:
 
     def owner(self, operand: Operand) -> Operand:
         """The value whose memory an operand lies in, or the constant or number that it is."""
-        return self.table.owner(operand)
+        return self.table.owner(operand)  # type: ignore[no-any-return]
 
     def owns(self, value: Value) -> bool:
         """Whether a value has memory of its own: views have not, nor have stacks, which grow in memory apart."""

@@ -182,8 +182,8 @@ def test_what_is_not_a_switch_put_back() -> None:
 
 
 def test_many_changes_are_too_many_to_remember(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes._Changes, "entries", type(changes._Changes.entries)(maxlen=4))
-    monkeypatch.setattr(changes._Changes, "entered", 0)
+    monkeypatch.setattr(changes._changes, "entries", type(changes._changes.entries)(maxlen=4))
+    monkeypatch.setattr(changes._changes, "entered", 0)
     layer = nn.Dropout(0.5)
     watch = changes.Watch()
     for _ in range(2):

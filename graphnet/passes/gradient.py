@@ -59,8 +59,9 @@ class _Recipe:
         self.op: Op = TABLE[node.op]
         self.node, self.sizes, self.attrs = node, emitter.sizes, node.attrs
         self.types = [emitter.type_of(o) for o in node.inputs]
-        self.key, self.operand = Value(node), 0
-        self.shape, self.dtype = result = emitter.type_of(self.key)
+        self.key: Hashable = Value(node)
+        self.operand = 0
+        self.shape, self.dtype = result = emitter.type_of(Value(node))
         self.shapes: tuple[Shape, ...] = tuple([t.shape for t in self.types])
         self.dtypes: tuple[DType, ...] = tuple([t.dtype for t in self.types])
         self._wanted = [i if o in wanted else None for i, o in enumerate(node.inputs)]
@@ -177,7 +178,7 @@ def _reverse(nodes: list[Node], emitter: Emitter, wanted: set[Hashable], gradien
             recipe = made.steps, made.results
             if key is not None and not emitter.sizes.values:  # types are as they are noted
                 recipes[key] = recipe
-        for operand, contribution in zip(node.inputs, emitter.replay(*recipe, node, g)):
+        for operand, contribution in zip(node.inputs, emitter.replay(recipe[0], recipe[1], node, g)):
             if contribution is not None:
                 before = gradients.get(operand)
                 gradients[operand] = contribution if before is None else _added(emitter, node, before, contribution)
@@ -374,7 +375,7 @@ class _Back:
         states_there = self._inputs(inner, [_THERE] * (len(states) * told))
         sums_there = self._inputs(inner, [_THERE] * ((len(summed) + len(stacks)) * told))
         elements = self._inputs(inner, list(zip(names, types))[: n + k])
-        pushed = self._inputs(inner, [("grad", body.type_of(body.outputs[m - 1])) for m in arrived])  # type: ignore[arg-type]
+        pushed = self._inputs(inner, [("grad", body.type_of(body.outputs[m - 1])) for m in arrived])
         given = elements + self._inputs(inner, list(zip(names, types))[n + k :])
         others = iter(self._inputs(inner, [_THERE] * len(open_there)))
         heads = [*states, *(n + i for i in stacks), *(n + k + i for i in captured)]
@@ -447,7 +448,7 @@ class _Back:
 
     def _fit(self, inner: Emitter, found: Any, like: Operand, home: Graph | None = None) -> Operand:
         """A gradient in the shape of what it is the gradient of; zeros where there is none."""
-        type = self.emitter.type_of(like) if home is None else home.type_of(like)  # type: ignore[arg-type]
+        type = self.emitter.type_of(like) if home is None else home.type_of(like)
         if found is None:
             return _zeros(inner, type)
         if inner.type_of(found).shape == type.shape:

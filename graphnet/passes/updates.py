@@ -91,7 +91,7 @@ def _last_readers(
                 if operand in seen:
                     roots |= seen[operand]
             elif operand in overwritten:
-                roots.add(operand)  # type: ignore[arg-type]
+                roots.add(operand)
         for root in roots:
             last[root] = index
         if node.op == ELEMENTWISE:  # it makes memory of its own, and refuses nothing

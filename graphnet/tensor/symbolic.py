@@ -240,7 +240,7 @@ class Tracer:
 
     def _tensor(self, value: Value, origin: Origin, requires_grad: bool) -> SymbolicTensor:
         dtype = self.emitter.graph.type_of(value).dtype
-        return _core.symbolic_tensor(self, value, dtype, origin, requires_grad)
+        return _core.symbolic_tensor(self, value, dtype, origin, requires_grad)  # type: ignore[no-any-return]
 
     def update(self, buffer: Base, value: Base) -> None:
         """Note that a run leaves this value in a buffer; reading the buffer gives it from here on.
