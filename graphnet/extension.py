@@ -14,7 +14,11 @@ __all__ = ["extend"]
 
 
 def extend(path: list[str]) -> None:
-    """Add the installed package's folder to the package's path, where only that one has the extension."""
+    """Add the installed package's folder to the package's path, where only that one has the extension.
+
+    Raises:
+        ImportError: there is none; it says what to do.
+    """
     if PathFinder.find_spec("graphnet._core", path) is not None:
         return
     for entry in sys.path:
@@ -24,3 +28,6 @@ def extend(path: list[str]) -> None:
         ):
             path.append(folder)
             return
+    raise ImportError(
+        "graphnet's C++ extension is not built for this Python: run \"pip install .\" in the repository's root"
+    )

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from graphnet import _core
 from graphnet.collector import collector_paused
 from graphnet.dtypes import bool_, float32, float64, int32, int64
 from graphnet.errors import ArgumentError, DTypeError, IndexOutOfRangeError, TripLimitError
@@ -15,15 +16,6 @@ from graphnet.ir import BRANCH, ELEMENTWISE, Graph, Literal, Loop, Node, Operand
 from graphnet.liveness import Liveness
 from graphnet.ops import Op, row
 from graphnet.passes.memory import Plan
-
-try:
-    from graphnet import _core
-except ImportError as error:
-    if "cannot import name '_core'" not in str(error):
-        raise
-    raise ImportError(
-        "graphnet's C++ extension is not built for this Python: run \"pip install .\" in the repository's root"
-    ) from None
 
 __all__ = [
     "DTYPES",
