@@ -1,4 +1,4 @@
-"""Runs operations on arrays: the only Python file that knows the C++ extension."""
+"""Runs operations on arrays, and whole graphs as programs of the extension."""
 
 from __future__ import annotations
 
