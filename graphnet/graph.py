@@ -139,11 +139,9 @@ class Graph(ir.Graph):
     def _settle(self, bound: Mapping[Symbol, Any]) -> None:
         """Fill the lazy parameters whose sizes are known."""
         known = {**self._sizes, **bound}
-        for parameter in (*self.used(StateTensor), *self.updates):
-            if isinstance(parameter, StateTensor) and parameter._lazy is not None:
-                shape = tuple(ir.substitute(d, known) for d in parameter._lazy.shape)
-                if all(isinstance(d, int) for d in shape):
-                    parameter.settle_as(tuple(int(d) for d in shape))
+        for held in (*self.used(StateTensor), *self.updates):
+            if isinstance(held, StateTensor):
+                held.settle_all(known)
 
     def dimension(self, name: str) -> Symbol:
         """The symbol of that name in this graph."""

@@ -304,6 +304,13 @@ class Unifier:
         """Take a == b as given; False where that contradicts what is known."""
         if isinstance(a, int) and isinstance(b, int):
             return a == b
+        if type(b) is int and type(a) is Symbol and not self._open:  # most sizes of lazy layers
+            known = self.values.get(a)
+            if known is None and b >= 0:
+                self.values[a] = b
+                return True
+            if type(known) is int:
+                return known == b
         if not self._equate(a, b):
             return False
         pending, self._open = self._open, []

@@ -10,7 +10,7 @@ from types import CodeType
 from typing import Any, TypeAlias
 
 from graphnet.errors import DepthError, UnreachedLazyWarning, UnregisteredModuleWarning
-from graphnet.ir import Scope, Where, shortened
+from graphnet.ir import Scope, Symbol, Where, shortened
 from graphnet.nn.changes import structure_version
 from graphnet.nn.registry import Registry, entries, tree
 from graphnet.places import stack_depth
@@ -98,7 +98,7 @@ def unregistered(module: Any) -> Iterator[tuple[str, Any]]:
                 stack.extend((f"{path}[{k!r}]", v, depth + 1) for k, v in reversed(list(item.items())))
 
 
-_PLAIN = frozenset((bool, int, float, str, type(None), Where))
+_PLAIN = frozenset((bool, int, float, str, type(None), Where, Symbol))
 _OWN = frozenset(  # a module's own books
     (
         "_buffers", "_fast", "_forward_hooks", "_forward_pre_hooks", "_given", "_modules", "_names", "_parameters",
@@ -216,9 +216,11 @@ def parameter_names(root: Any) -> dict[Any, str]:
     names: dict[Any, str] = {}
     owners: list[tuple[str, Any]] = []
     for path, module in root.named_modules():
-        for name, parameter in entries(module, "_parameters").items():
+        held = entries(module, "_parameters")
+        lead = f"{shortened(path)}." if held and path else ""
+        for name, parameter in held.items():
             if parameter is not None and parameter not in names:
-                names[parameter] = f"{shortened(path)}.{name}" if path else name
+                names[parameter] = lead + name
         if _others(module):
             owners.append((path, module))
     for owner_path, owner in owners:

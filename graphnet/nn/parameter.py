@@ -123,9 +123,10 @@ class StateTensor(Tensor):
         lazy = self._lazy
         if lazy is None:
             return
-        shape: Any = tuple(ir.substitute(d, sizes) for d in lazy.shape)
-        if not all(isinstance(ir.substitute(d, sizes), int) for d in (*shape, *lazy.depends)):
-            return
+        shape: Any = tuple([d if type(d) is int else ir.substitute(d, sizes) for d in lazy.shape])
+        for dim in (*shape, *lazy.depends):
+            if type(dim) is not int and not isinstance(ir.substitute(dim, sizes), int):
+                return
         array = aligned_empty(shape, lazy.dtype.dtype)
         lazy.fill(array, sizes)
         wanted, self._array, self._dtype = self._dtype, array, lazy.dtype
@@ -134,6 +135,16 @@ class StateTensor(Tensor):
             write(self.data)
         if wanted is not lazy.dtype:
             self.data = self.data.to(wanted)
+
+    def settle_all(self, sizes: Mapping[Symbol, Any]) -> None:
+        """Make the values, and those of what its layer has besides, where sizes of these tell the shape."""
+        lazy = self._lazy
+        if lazy is None or not all(isinstance(ir.substitute(d, sizes), int) for d in lazy.shape):
+            return
+        if lazy.owner is not None:
+            lazy.owner.settle(sizes)
+        if self._lazy is not None:
+            self.settle(sizes)
 
     def settle_as(self, shape: tuple[int, ...]) -> None:
         """Learn the sizes from a shape that the values are to have.
