@@ -40,7 +40,7 @@ inline bool in_set(PyObject* set, PyObject* item) {
 
 inline const NodeObject* node_at(const py::list& nodes, size_t index) {
   PyObject* const node = PyList_GET_ITEM(nodes.ptr(), static_cast<Py_ssize_t>(index));
-  if (!is_node(node)) throw TypeError("a graph holds nodes");
+  if (!is_node(node)) throw py::type_error("a graph holds nodes");
   return reinterpret_cast<const NodeObject*>(node);
 }
 
