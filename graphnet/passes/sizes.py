@@ -135,7 +135,7 @@ def verify_types(graph: Graph, known: Graph | None = None) -> None:
     """
     before = known.types if known is not None else {}
     changed = [node for node in graph.nodes if before.get(node) is not graph.types[node]]
-    if any(node in before for node in changed):  # what uses them has to be looked at too
+    if not before.keys().isdisjoint(changed):  # what uses them has to be looked at too
         changed = graph.nodes
     unifier = Unifier()  # taught nothing: each node is checked by itself
     at = 0

@@ -54,16 +54,13 @@ def place_updates(graph: Graph) -> Graph:
     for node, held in memory.items():
         after = max([earliest, *(position[s] for s in node.sources), *(last.get(m, -1) for m in held)])
         behind.setdefault(after, []).append(node)
-    new = Graph(graph.name)
-    for update in behind.get(-1, ()):
-        new.add(update, graph.types[update])
+    new = Rewriter(graph).copy()
+    new.nodes = list(behind.get(-1, ()))
     for index, node in enumerate(graph.nodes):
         if node not in memory:
-            new.add(node, graph.types[node])
-        for update in behind.get(index, ()):
-            new.add(update, graph.types[update])
-    new.outputs, new.updates = list(graph.outputs), dict(graph.updates)
-    new.parameter_names, new.buffer_names = dict(graph.parameter_names), dict(graph.buffer_names)
+            new.nodes.append(node)
+        if index in behind:
+            new.nodes += behind[index]
     return new
 
 
