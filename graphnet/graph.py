@@ -70,6 +70,7 @@ class Graph(ir.Graph):
         self._dims: dict[str, Symbol] = {}
         self._layers = Module()  # the layers by name, which own the parameters
         self._root: Any = self._layers
+        self._numbers: dict[str, int] = {}  # of names: the next that may be free
         self._sizes: dict[Symbol, Any] = {}
         self.structure: Any = None  # how the outputs are nested; numbers stand for them
         self._outer: list[Any] = []
@@ -191,9 +192,10 @@ class Graph(ir.Graph):
     def _name(self, name: str) -> str:
         if name not in self._layers._modules:
             return name
-        number = 2
+        number = self._numbers.get(name, 2)
         while f"{name}{number}" in self._layers._modules:
             number += 1
+        self._numbers[name] = number + 1
         return f"{name}{number}"
 
     def linear(

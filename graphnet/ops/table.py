@@ -8,6 +8,7 @@ this table; there is no second place with such a rule.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,12 +182,7 @@ class Op:
 
         They are the keywords of the row's reference.
         """
-        try:
-            parameters = list(inspect.signature(self.reference).parameters.values())
-        except ValueError:  # a NumPy ufunc, which has no settings here
-            parameters = []
-        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        known = [p for p in parameters[len(self.operands) :] if p.kind not in variable]
+        known = _settings_of(self.reference, len(self.operands))
         for name in attrs:
             if name not in {p.name for p in known}:
                 settings = ", ".join(p.name for p in known) or "none"
@@ -194,6 +190,17 @@ class Op:
         missing = [p.name for p in known if p.default is p.empty and p.name not in attrs]
         if missing:
             raise ArgumentTypeError(f"{self.name}: the settings {', '.join(missing)} are missing")
+
+
+@functools.cache
+def _settings_of(reference: Callable[..., Any], operands: int) -> list[inspect.Parameter]:
+    """The keywords of a reference, behind its operands."""
+    try:
+        parameters = list(inspect.signature(reference).parameters.values())
+    except ValueError:  # a NumPy ufunc, which has no settings here
+        parameters = []
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p for p in parameters[operands:] if p.kind not in variable]
 
 
 TABLE: dict[str, Op] = {}
