@@ -258,12 +258,8 @@ void bind_nodes(py::module_& m) {
     PyObject** place;
     const char* text;
   } const names[] = {{&ir.no_name, ""},
-                     {&ir.op, "op"},
                      {&ir.nodes, "nodes"},
-                     {&ir.inputs, "inputs"},
                      {&ir.table, "types"},
-                     {&ir.dtype, "dtype"},
-                     {&ir.shape, "shape"},
                      {&ir.name, "name"},
                      {&ir.typed, "_type"},
                      {&ir.inferred, "inferred"},

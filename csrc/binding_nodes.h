@@ -23,9 +23,8 @@ struct NodeClasses {
   PyObject* types = nullptr;                         // every TensorType of known sizes that was asked for
   PyObject *no_attrs = nullptr, *no_name = nullptr, *no_blocks = nullptr;
   // names of attributes
-  PyObject *op = nullptr, *nodes = nullptr, *inputs = nullptr, *table = nullptr, *dtype = nullptr, *shape = nullptr;
-  PyObject *name = nullptr, *typed = nullptr, *inferred = nullptr, *values = nullptr, *overwrites = nullptr;
-  PyObject *resolve_shape = nullptr, *floating = nullptr;
+  PyObject *nodes = nullptr, *table = nullptr, *name = nullptr, *typed = nullptr, *inferred = nullptr;
+  PyObject *values = nullptr, *overwrites = nullptr, *resolve_shape = nullptr, *floating = nullptr;
 };
 extern NodeClasses ir;
 

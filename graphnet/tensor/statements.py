@@ -6,6 +6,7 @@ expressions and asserts call these. Where no condition is a traced tensor they d
 
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -310,26 +311,27 @@ def _safe(thunk: _Thunk) -> Any:
     return _truth(thunk())
 
 
-def all_(values: Iterable[Any]) -> Any:
-    """`all(values)`."""
-    result: Any = True
+def _joined(values: Iterable[Any], decisive: bool, join: Callable[[Any, Any], Any]) -> Any:
+    """The decisive truth value where one of the values has it; else what tensors among them join to."""
+    neutral = not decisive
+    result: Any = neutral
     for value in values:
         truth = _truth(value)
-        if truth is False:
-            return False
-        result = truth if result is True else result if truth is True else result & truth
+        if truth is decisive:
+            return decisive
+        if truth is not neutral:
+            result = truth if result is neutral else join(result, truth)
     return result
+
+
+def all_(values: Iterable[Any]) -> Any:
+    """`all(values)`."""
+    return _joined(values, False, operator.and_)
 
 
 def any_(values: Iterable[Any]) -> Any:
     """`any(values)`."""
-    result: Any = False
-    for value in values:
-        truth = _truth(value)
-        if truth is True:
-            return True
-        result = truth if result is False else result if truth is False else result | truth
-    return result
+    return _joined(values, True, operator.or_)
 
 
 def _extreme(python: Any, name: str) -> Callable[..., Any]:
